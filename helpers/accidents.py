@@ -1,0 +1,207 @@
+"""Crashes on purpose, each in a program of its own, so that the reader's kernel survives all of them.
+
+A scene is a small program, ``python -m helpers.accidents SCENE``, whose workers do sums for pi and write one
+line of JSON for each step. The reader's side collects the lines and makes a trace of them, also when the
+program dies half-way: what was written before stays written.
+
+    reader --starts--> the scene's master --starts--> worker 1, 2, 3
+       ^                        |                          |
+       +------- lines of JSON --+--------------------------+
+"""
+
+import faulthandler
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from helpers import jobs
+from helpers.traces import Span, Trace, Worker
+from helpers.ways import default_start_method, leave_with_parent
+
+DEADLINE = 60  # seconds after which a scene is ended, on the slowest computer
+_SLICES = 24  # sums that a worker does, about a hundredth of a second each
+_Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Accident:
+    """What happened: the workers' trace, the master's exit code, the workers' exit codes, and the moment.
+
+    The codes are those of ``subprocess``: 0 is a normal end, negative the number of a signal. ``exit_codes``
+    holds those that the master could still read, by worker number from 1. ``moment`` is a time in seconds
+    on the clock of the trace; a job that did not finish has an error in its span.
+    """
+
+    trace: Trace
+    master_exit_code: int
+    exit_codes: dict[int, int]
+    moment: float
+
+    @property
+    def finished(self) -> list[int]:
+        """The numbers of the workers that finished their job, from 1."""
+        return [span.job + 1 for span in self.trace.spans if span.error is None]
+
+
+def worker_killed() -> Accident:
+    """Kill one of three worker processes; return what became of the others."""
+    return _run("worker-killed")
+
+
+def thread_crashes() -> Accident:
+    """Let one of three threads touch memory that is not there; return what became of the others."""
+    return _run("thread-crashes")
+
+
+def thread_raises() -> Accident:
+    """Let one of three threads raise an exception; return what became of the others."""
+    return _run("thread-raises")
+
+
+def master_killed() -> Accident:
+    """Kill a master of three worker processes; return what became of them.
+
+    Workers 1 and 2 are plain. Worker 3 watches its master, and leaves when the master is gone.
+    """
+    while True:  # again if the kill came so late that a worker had already finished
+        accident = _run("master-killed")
+        if all(span.finished > accident.moment for span in accident.trace.spans[:2]):
+            return accident
+
+
+# --- The reader's side -------------------------------------------------------------------------------
+
+
+def _run(scene: str) -> Accident:
+    """Start a scene, read its lines until all its processes have ended, and make the trace."""
+    with _started(scene) as program:
+        events = []
+        for line in program.stdout or ():
+            events.append(json.loads(line))
+            if scene == "master-killed" and sum(e["event"] == "started" for e in events) == 3:
+                program.kill()
+                program.wait()
+                events.append({"event": "moment", "at": time.perf_counter()})
+                scene = "master is dead"
+        return _accident(events, program.wait())
+
+
+@contextmanager
+def _started(scene: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "helpers.accidents", scene]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    alarm = threading.Timer(DEADLINE, program.kill)
+    alarm.start()
+    try:
+        with program:
+            yield program
+    except BaseException:
+        program.kill()
+        raise
+    finally:
+        alarm.cancel()
+
+
+def _accident(events: list[_Event], exit_code: int) -> Accident:
+    by_worker = {number: [e for e in events if e.get("worker") == number] for number in (1, 2, 3)}
+    spans = tuple(_span(number, steps) for number, steps in by_worker.items())
+    moment = next(e["at"] for e in events if e["event"] == "moment")
+    codes = {e["worker"]: e["exit_code"] for e in events if e["event"] == "ended"}
+    master = next(e["pid"] for e in events if e["event"] == "master")
+    trace = Trace("accident", spans, tuple(span.worker for span in spans), master)
+    return Accident(trace, exit_code, codes, moment)
+
+
+def _span(number: int, steps: list[_Event]) -> Span:
+    """Make a worker's span of its lines; one that did not finish ends with its last sign of life."""
+    work = [step for step in steps if step["event"] in ("started", "working", "finished")]
+    first, last = work[0], work[-1]
+    raised = next((step["error"] for step in steps if step["event"] == "raised"), "died at work")
+    error = None if last["event"] == "finished" else raised
+    samples = tuple((step["at"], step["cpu"]) for step in work[1:-1])
+    who = Worker(first["pid"], first["thread"])
+    start, end = first["at"], last["at"]
+    return Span(number - 1, who, start, start, end, end, last["cpu"], samples, error=error)
+
+
+# --- The scene ---------------------------------------------------------------------------------------
+
+
+def _tell(event: str, /, worker: int | None = None, **details: Any) -> None:
+    """Write one line in one call, so that the lines of several processes do not mix."""
+    line = json.dumps({"event": event, "worker": worker, "at": time.perf_counter(), **details})
+    os.write(1, f"{line}\n".encode())
+
+
+def _work(number: int, mishap: str = "", watch: bool = False) -> None:
+    """Do sums for pi and tell each step; half-way, let the mishap happen."""
+    if watch:
+        leave_with_parent()
+    began = time.thread_time()
+    me = Worker(os.getpid(), threading.get_native_id())
+    tell = partial(_tell, worker=number, pid=me.pid, thread=me.thread)
+    tell("started", cpu=0.0)
+    for done in range(_SLICES):
+        jobs.pi_sum(100_000)
+        tell("working", cpu=time.thread_time() - began)
+        if mishap and done == _SLICES // 2:
+            _tell("moment")
+            try:
+                _MISHAPS[mishap]()
+            except ValueError as error:
+                tell("raised", error=f"ValueError: {error}")
+                raise
+    tell("finished", cpu=time.thread_time() - began)
+
+
+def _kill_this_process() -> None:
+    """Die as by ``kill -9``: at once, with no chance to tidy up."""
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def _touch_missing_memory() -> None:
+    """Crash as a faulty extension module does, without leaving a core file."""
+    faulthandler._sigsegv()  # type: ignore[attr-defined]
+
+
+def _raise() -> None:
+    raise ValueError("a bug in one job")
+
+
+_MISHAPS = {"kill": _kill_this_process, "crash": _touch_missing_memory, "raise": _raise}
+
+_SCENES = {  # the kind of workers, what happens to worker 2, and whether worker 3 watches its master
+    "worker-killed": ("process", "kill", False),
+    "thread-crashes": ("thread", "crash", False),
+    "thread-raises": ("thread", "raise", False),
+    "master-killed": ("process", "", True),
+}
+
+
+def main(scene: str) -> None:
+    """Play a scene: start three workers, wait for them, and tell how each ended."""
+    kind, mishap, watch = _SCENES[scene]
+    context: Any = multiprocessing.get_context(default_start_method())
+    make: Any = context.Process if kind == "process" else threading.Thread
+    _tell("master", pid=os.getpid())
+    workers = [make(target=_work, args=(n, mishap if n == 2 else "", watch and n == 3)) for n in (1, 2, 3)]
+    for worker in workers:
+        worker.start()
+    for number, worker in enumerate(workers, start=1):
+        worker.join()
+        if kind == "process":
+            _tell("ended", number, exit_code=worker.exitcode)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,92 @@
+"""The work: functions that keep a core busy, and functions that wait.
+
+They live here, and not in a notebook, because a child process must import what it runs. None of them
+reads a clock or prints. A long one takes ``tick``, a function that it calls often while at work; whoever
+runs the job may use it to look at the clock.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+Tick = Callable[[], object]
+_DIRECT = build_opener(ProxyHandler({}))  # a proxy set for the web must not answer for this machine
+
+
+def _no_tick() -> None:
+    """Do nothing: nobody is looking."""
+
+
+def pi_sum(terms: int = 400_000, tick: Tick = _no_tick) -> float:
+    """Return pi, by adding ``terms`` fractions of Leibniz's series 4/1 - 4/3 + 4/5 - 4/7 ... ."""
+    _at_least(1, terms=terms)
+    total = 0.0
+    for first in range(0, terms, 400):
+        for k in range(first, min(first + 400, terms)):
+            total += (4.0 - k % 2 * 8.0) / (2 * k + 1)
+        tick()
+    return total
+
+
+def pi_digits(digits: int = 4000, tick: Tick = _no_tick) -> str:
+    """Return the first ``digits`` digits of pi, "31415...", in whole numbers only.
+
+    Machin's formula of 1706: pi = 16 arctan(1/5) - 4 arctan(1/239), with ten digits to spare for rounding.
+    Python turns whole numbers of up to 4300 digits into text, so 4000 is the most that can be asked for.
+    """
+    _at_least(1, digits=digits)
+    if digits > 4000:
+        raise ValueError(f"digits: expected at most 4000, got {digits}")
+    one = 10 ** (digits + 9)
+    pi = 16 * _arctan_of_inverse(5, one, tick) - 4 * _arctan_of_inverse(239, one, tick)
+    return str(pi // 10**10)
+
+
+def _arctan_of_inverse(x: int, one: int, tick: Tick) -> int:
+    """Return arctan(1/x) in units of 1/``one``: the series 1/x - 1/3x^3 + 1/5x^5 - ... ."""
+    power = total = one // x
+    k = 1
+    while power:
+        power //= -x * x
+        k += 2
+        total += power // k
+        tick()
+    return total
+
+
+def hash_file(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits. Raises OSError when it cannot be read."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetch(url: str) -> int:
+    """Fetch a URL and return the number of bytes in its body.
+
+    Raises OSError (``urllib.error.URLError``) when nothing answers within ten seconds.
+    """
+    with _DIRECT.open(url, timeout=10) as reply:
+        return len(reply.read())
+
+
+def write_durably(folder: str | os.PathLike[str], size: int = 4096) -> int:
+    """Write ``size`` bytes to a new file in ``folder``, wait until the disk has them, and delete it.
+
+    Returns the number of bytes written. Raises OSError when the folder cannot be written to.
+    """
+    _at_least(1, size=size)
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        file.write(bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
+    return size
+
+
+def _at_least(least: int, **arguments: int) -> None:
+    """Check that each argument is a whole number not below ``least``."""
+    for name, value in arguments.items():
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")

@@ -1,0 +1,168 @@
+"""This computer, as far as it decides what the experiments can show, and a health check with remedies."""
+
+import multiprocessing
+import os
+import platform
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use, at least 1.
+
+    It may be fewer than the computer has: the process can be tied to some of them (affinity, as by
+    ``taskset``), and a container can be given a share (its cgroup's ``cpu.max``).
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _cgroup("cpu.max").partition(" ")
+    if quota.isdigit():
+        allowed = min(allowed, -(-int(quota) // int(period)))
+    return max(1, allowed)
+
+
+def memory() -> int:
+    """Return the bytes of memory that this process may use: the computer's, or its container's share."""
+    total: int = psutil.virtual_memory().total
+    limit = _cgroup("memory.max")
+    return min(total, int(limit)) if limit.isdigit() else total
+
+
+def gil() -> bool:
+    """Tell whether this interpreter has a global interpreter lock that is switched on."""
+    enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+    return enabled() if enabled else True
+
+
+def lacks(*, cores_needed: int = 1, start_method: str | None = None, with_gil: bool | None = None) -> str:
+    """Say in a few words what this computer lacks of what is needed; "" when it has everything.
+
+    For the ``needs`` of a claim.
+    """
+    if cores() < cores_needed:
+        return f"needs {cores_needed} cores, this process may use {cores()}"
+    if start_method and start_method not in multiprocessing.get_all_start_methods():
+        return f"this system cannot start processes by {start_method}"
+    if with_gil is not None and with_gil != gil():
+        return "needs an interpreter with the GIL" if with_gil else "needs a free-threaded interpreter"
+    return ""
+
+
+def limits() -> dict[str, int]:
+    """Return the limits that this system sets on the number of processes, threads and open files.
+
+    Only those that it has and that are set; the names are its own.
+    """
+    found = {}
+    for name, file in (("pid_max", "pid_max"), ("threads-max", "threads-max")):
+        text = _read(Path("/proc/sys/kernel") / file)
+        if text.isdigit():
+            found[name] = int(text)
+    if sys.platform != "win32":
+        import resource
+
+        for name in ("RLIMIT_NPROC", "RLIMIT_NOFILE"):
+            soft, _ = resource.getrlimit(getattr(resource, name))
+            if soft != resource.RLIM_INFINITY:
+                found[name] = soft
+    return found
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the health check: what was looked at, whether it will do, what was found, what to do."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return the check as one line."""
+        line = f"{'ok  ' if self.ok else 'LOOK'} {self.name:<18} {self.found}"
+        return line if self.ok else f"{line} -> {self.remedy}"
+
+
+def health() -> list[Check]:
+    """Look at everything that the notebooks need, and return a check for each."""
+    version = platform.python_version()
+    return [
+        Check("Python", sys.version_info >= (3, 11), f"{platform.python_implementation()} {version}",
+              "install Python 3.11 or later, delete .venv, and run run.py again"),
+        Check("operating system", True, platform.platform(terse=True)),
+        Check("cores", cores() >= 2, f"{cores()} of {os.cpu_count()} may be used",
+              "allow this process two cores, or read on: the claims that need two will say so"),
+        Check("memory", memory() >= 2**31, f"{memory() / 2**30:.1f} GiB",
+              "close other programs, or start JupyterLab where it may use 2 GiB"),
+        Check("GIL", True, "yes" if gil() else "no: a free-threaded interpreter"),
+        Check("start methods", True, ", ".join(multiprocessing.get_all_start_methods())),
+        *(_tried(name, attempt, remedy) for name, attempt, remedy in _ATTEMPTS),
+    ]  # fmt: skip
+
+
+def _tried(name: str, attempt: Callable[[], str], remedy: str) -> Check:
+    try:
+        return Check(name, True, attempt())
+    except Exception as error:
+        return Check(name, False, f"{type(error).__name__}: {error}", remedy)
+
+
+def _start_thread() -> str:
+    done = threading.Event()
+    thread = threading.Thread(target=done.set)
+    thread.start()
+    thread.join(10)
+    if not done.is_set():
+        raise TimeoutError("it did not run within ten seconds")
+    return "a thread started and ended"
+
+
+def _start_program() -> str:
+    command = [sys.executable, "-c", "import helpers"]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return "a second Python started and found the helpers"
+
+
+def _start_process() -> str:
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=os.getpid)
+    process.start()
+    process.join(30)
+    if process.exitcode != 0:
+        process.kill()
+        raise RuntimeError(f"it ended with exit code {process.exitcode}")
+    return "multiprocessing started a process"
+
+
+def _bind_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=5).close()
+        return "a port on this machine was opened and reached"
+
+
+_ATTEMPTS: list[tuple[str, Callable[[], str], str]] = [
+    ("a thread", _start_thread, "raise the limit on threads (ulimit -u), or close other programs"),
+    ("a program", _start_program, "start JupyterLab with: python3 run.py lab"),
+    ("a process", _start_process, "allow Python to start processes in your security software, then restart"),
+    ("a port", _bind_port, "allow Python to connect to 127.0.0.1 in your firewall or security software"),
+]
+
+
+def _cgroup(file: str) -> str:
+    """Return the content of a limit of this container, "" where there is none."""
+    return _read(_CGROUP / file)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
