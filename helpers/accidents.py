@@ -84,16 +84,16 @@ def master_killed() -> Accident:
 
 def _run(scene: str) -> Accident:
     """Start a scene, read its lines until all its processes have ended, and make the trace."""
+    events: list[_Event] = []
     with _started(scene) as program:
-        events = []
         for line in program.stdout or ():
             events.append(json.loads(line))
-            if scene == "master-killed" and sum(e["event"] == "started" for e in events) == 3:
+            all_started = sum(event["event"] == "started" for event in events) == 3
+            if scene == "master-killed" and all_started and program.poll() is None:
                 program.kill()
                 program.wait()
                 events.append({"event": "moment", "at": time.perf_counter()})
-                scene = "master is dead"
-        return _accident(events, program.wait())
+        return _accident(_SCENES[scene][0], events, program.wait())
 
 
 @contextmanager
@@ -112,13 +112,13 @@ def _started(scene: str) -> Iterator[subprocess.Popen[str]]:
         alarm.cancel()
 
 
-def _accident(events: list[_Event], exit_code: int) -> Accident:
+def _accident(way: str, events: list[_Event], exit_code: int) -> Accident:
     by_worker = {number: [e for e in events if e.get("worker") == number] for number in (1, 2, 3)}
     spans = tuple(_span(number, steps) for number, steps in by_worker.items())
     moment = next(e["at"] for e in events if e["event"] == "moment")
     codes = {e["worker"]: e["exit_code"] for e in events if e["event"] == "ended"}
     master = next(e["pid"] for e in events if e["event"] == "master")
-    trace = Trace("accident", spans, tuple(span.worker for span in spans), master)
+    trace = Trace(way, spans, tuple(span.worker for span in spans), master)
     return Accident(trace, exit_code, codes, moment)
 
 
@@ -181,10 +181,10 @@ def _raise() -> None:
 _MISHAPS = {"kill": _kill_this_process, "crash": _touch_missing_memory, "raise": _raise}
 
 _SCENES = {  # the kind of workers, what happens to worker 2, and whether worker 3 watches its master
-    "worker-killed": ("process", "kill", False),
-    "thread-crashes": ("thread", "crash", False),
-    "thread-raises": ("thread", "raise", False),
-    "master-killed": ("process", "", True),
+    "worker-killed": ("processes", "kill", False),
+    "thread-crashes": ("threads", "crash", False),
+    "thread-raises": ("threads", "raise", False),
+    "master-killed": ("processes", "", True),
 }
 
 
@@ -192,14 +192,14 @@ def main(scene: str) -> None:
     """Play a scene: start three workers, wait for them, and tell how each ended."""
     kind, mishap, watch = _SCENES[scene]
     context: Any = multiprocessing.get_context(default_start_method())
-    make: Any = context.Process if kind == "process" else threading.Thread
+    make: Any = context.Process if kind == "processes" else threading.Thread
     _tell("master", pid=os.getpid())
     workers = [make(target=_work, args=(n, mishap if n == 2 else "", watch and n == 3)) for n in (1, 2, 3)]
     for worker in workers:
         worker.start()
     for number, worker in enumerate(workers, start=1):
         worker.join()
-        if kind == "process":
+        if kind == "processes":
             _tell("ended", number, exit_code=worker.exitcode)
 
 

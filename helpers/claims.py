@@ -22,9 +22,7 @@ def check(
     if statement not in STATEMENTS:
         raise ValueError(f"statement: expected one of F1 to F25, got {statement!r}")
     if not sentence or any(character.isdigit() for character in sentence):
-        raise ValueError(
-            f"sentence: expected words without digits, as a run may give others; got {sentence!r}"
-        )
+        raise ValueError(f"sentence: expected words without digits, which a run may change; got {sentence!r}")
     if holds not in (True, False):
         raise TypeError(f"holds: expected True or False, a comparison's result, got {holds!r}")
     if needs:

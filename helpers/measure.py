@@ -70,6 +70,27 @@ def speedups(
     return [Speedup(way, n, tuple(values)) for (way, n), values in ratios.items()]
 
 
+def weak_scaling(
+    job: ways.Job, way: str, workers: Sequence[int], jobs_each: int = 4, rounds: int = 5
+) -> list[Speedup]:
+    """Give every worker the same number of jobs, so that the work grows with the workers.
+
+    Returns a point for each number of workers: the jobs finished per second, over those of the first
+    number in the same round, times that number. This is weak scaling (Gustafson, "Reevaluating Amdahl's
+    law", 1988).
+    """
+    if rounds < 1 or jobs_each < 1 or not workers:
+        raise ValueError("expected at least one number of workers, one job each and one round")
+    ratios: dict[int, list[float]] = {n: [] for n in workers}
+    with ExitStack() as stack:
+        runs = {n: stack.enter_context(ways.pool(way, n)) for n in workers}
+        for _ in range(rounds):
+            rates = {n: n * jobs_each / run([job] * (n * jobs_each)).wall for n, run in runs.items()}
+            for n, rate in rates.items():
+                ratios[n].append(rate / rates[workers[0]] * workers[0])
+    return [Speedup(way, n, tuple(values)) for n, values in ratios.items()]
+
+
 def again(experiment: Callable[[], T], good: Callable[[T], bool], seconds: float = 3.0) -> T:
     """Run an experiment until its result is good or the time is over; return the last result.
 

@@ -144,9 +144,10 @@ class Trace:
         window = min(self.window, last - first)
         if window <= 0:
             return 0.0
-        ends = (time for times, _ in curves for time in times if time - window >= first)
-        used = (sum(_at(c, end) - _at(c, end - window) for c in curves) for end in ends)
-        return max(used, default=0.0) / window
+        # The busiest window begins or ends at a reading, as between readings every curve is straight.
+        begins = {max(first, min(begin, last - window)) for times, _ in curves for time in times
+                  for begin in (time, time - window)}  # fmt: skip
+        return max(sum(_at(c, begin + window) - _at(c, begin) for c in curves) for begin in begins) / window
 
 
 def _cpu_curve(spans: Iterable[Span], worker: Worker) -> tuple[list[float], list[float]]:

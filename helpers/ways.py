@@ -76,11 +76,10 @@ def default_start_method() -> str:
 
     A notebook's kernel has threads, and a fork copies their locks in whatever state they are; so this is
     "forkserver" where the system has it (the default of Python 3.14 on Linux) and "spawn" elsewhere. The
-    environment variable HELPERS_START_METHOD or ``multiprocessing.set_start_method`` choose another.
+    environment variable HELPERS_START_METHOD chooses another.
     """
-    known = multiprocessing.get_all_start_methods()
-    chosen = os.environ.get("HELPERS_START_METHOD") or multiprocessing.get_start_method(allow_none=True)
-    return chosen or ("forkserver" if "forkserver" in known else "spawn")
+    safe = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return os.environ.get("HELPERS_START_METHOD", safe)
 
 
 def _check(way: str, workers: int, start_method: str | None) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Self
 from helpers import programs
 from helpers.jobqueue import functions
 from helpers.jobqueue.protocol import KEY_VARIABLE, MasterGone, QueueError, Result, Task, connect
-from helpers.traces import Span
+from helpers.traces import Span, Trace
 
 
 def launch_master(host: str = "127.0.0.1", port: int = 0, key: str | None = None) -> "Master":
@@ -58,7 +58,7 @@ def launch_workers(master: "Master", count: int = 1, *, plain: bool = False) -> 
 
 
 def try_worker(host: str, port: int, key: str) -> tuple[int, str]:
-    """Start a worker that is to square numbers, wait until it has left, and return its exit code and output."""
+    """Start a worker to square numbers, wait until it has left, and return its exit code and output."""
     program = _start_worker(host, port, key.encode(), plain=True)
     try:
         output, _ = program.communicate(timeout=programs.READY)
@@ -122,10 +122,18 @@ class Master:
         ``function`` is a name in ``functions``. Raises ValueError for another, RuntimeError for a task that
         failed, and TimeoutError when no result has come for ``timeout`` seconds, naming what is still out.
         """
-        return (_value(span) for span in self.run(function, arguments, timeout))
+        return (_value(span) for span in self._spans(function, arguments, timeout))
 
-    def run(self, function: str, arguments: Iterable[Any], timeout: float = 60) -> list[Span]:
-        """Do the same as ``map``, and return the tasks' spans, with times, workers, values and errors."""
+    def run(self, function: str, arguments: Iterable[Any], timeout: float = 60) -> Trace:
+        """Do the same as ``map``, and return the trace: each task's times, worker, value and error.
+
+        It knows the workers that had a task, and no others. Raises ValueError when there are no arguments.
+        """
+        spans = tuple(self._spans(function, arguments, timeout))
+        workers = sorted({span.worker for span in spans}, key=lambda worker: worker.pid)
+        return Trace("processes", spans, tuple(workers), master=self.pid)
+
+    def _spans(self, function: str, arguments: Iterable[Any], timeout: float) -> list[Span]:
         functions.find(function)
         batch = secrets.token_hex(8)
         tasks = [Task((batch, number), function, argument) for number, argument in enumerate(arguments)]
@@ -174,7 +182,7 @@ def _value(span: Span) -> Any:
 
 
 class Workers:
-    """Running workers. Use them in a ``with`` block, or end them by ``stop()``; they end with us in any case."""
+    """Running workers. Use them in a ``with`` block, or end them by ``stop()``; they never outlive us."""
 
     def __init__(self, started: list[subprocess.Popen[str]]) -> None:
         """Take over programs that are connected; for ``launch_workers``."""

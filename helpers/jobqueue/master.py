@@ -35,7 +35,7 @@ def serve(host: str, port: int, key: bytes, ready: Callable[[str, int], None]) -
     Master.register("get_result_queue", callable=lambda: results)
 
     server = Master((host, port), key).get_server()
-    ready(*server.address)
+    ready(*server.address)  # type: ignore[misc]
     server.serve_forever()
 
 

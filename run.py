@@ -1,0 +1,217 @@
+"""Set the series up, then read it or test it: python3 run.py lab | test | refresh.
+
+    lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
+    test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
+    refresh [NOTEBOOK ...]  run all or these notebooks and store their new outputs
+
+The first start installs everything into the folder .venv beside this file; later starts find it there.
+The exit code is 0 for success, 1 for a failed test or notebook, and 2 for a problem with the set-up.
+"""
+
+import argparse
+import base64
+import glob
+import hashlib
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "installed.txt"
+NOTEBOOKS = ROOT / "notebooks"
+
+
+def fail(problem: str, remedy: str) -> NoReturn:
+    """End with one line that says what is wrong and what to do."""
+    print(f"run.py: {problem}: {remedy}", file=sys.stderr)
+    sys.exit(2)
+
+
+def check_python(version: tuple) -> None:
+    """Refuse a Python that the series does not run on."""
+    if version < (3, 11):
+        fail("Python {}.{} is too old".format(*version), "start run.py with Python 3.11 or later")
+
+
+# Called before the functions below, whose type hints an older Python cannot evaluate.
+check_python(sys.version_info[:2])
+
+
+def environment() -> dict[str, str]:
+    """Return the variables for a child process, in which .venv comes before any other Python or kernel."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    path = os.pathsep.join([str(PYTHON.parent), kept.get("PATH", os.defpath)])
+    # Jupyter looks for the kernel "python3" here first, even if the home folder has one of that name.
+    return {**kept, "PATH": path, "VIRTUAL_ENV": str(VENV), "JUPYTER_PATH": str(VENV / "share" / "jupyter")}
+
+
+def run(*command: str | Path, stderr: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command in the checkout's folder; an interrupt ends it before it is raised again."""
+    child = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=stderr, text=True, errors="replace")
+    try:
+        errors = child.communicate()[1]
+    except KeyboardInterrupt:
+        child.terminate()
+        child.wait()
+        raise
+    return subprocess.CompletedProcess(command, child.returncode, stderr=errors)
+
+
+def make_venv() -> None:
+    """Make .venv, with pip in it."""
+    try:
+        importlib.import_module("venv")
+        importlib.import_module("ensurepip")
+    except ImportError as error:
+        fail(f"this Python lacks venv ({error})", "install it (Debian, Ubuntu: python3-venv) and run again")
+    VENV.mkdir()
+    print("Making .venv ...", flush=True)
+    made = run(sys.executable, "-m", "venv", VENV, stderr=subprocess.PIPE)
+    if made.returncode:
+        fail(f"making .venv failed ({last_error(made.stderr)})", f"delete {VENV} and run again")
+
+
+def venv_version() -> str:
+    """Return the version of .venv's Python, which shows that it and its pip start."""
+    try:
+        check = [PYTHON, "-c", "import pip, sys; print(sys.version)"]
+        return subprocess.check_output(check, env=environment(), stderr=subprocess.DEVNULL, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        fail(f"{VENV} is broken or half made", "delete this folder and run again")
+
+
+def fingerprint(extra: str, version: str) -> str:
+    """Return a text that changes whenever the installation has to be done again."""
+    files = [(ROOT / name).read_text("utf-8") for name in ("pyproject.toml", "constraints.txt")]
+    return hashlib.sha256(repr([str(ROOT), version, extra, *files]).encode()).hexdigest()
+
+
+def last_error(text: str) -> str:
+    """Return the line of pip's (or venv's) complaints that says most: the last that calls itself an error."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason given"]
+    return ([line for line in lines if line.startswith("ERROR:")] or lines)[-1]
+
+
+def install(extra: str) -> None:
+    """Install the package and its dependencies into .venv, unless the stamp there says that it is done."""
+    if not VENV.is_dir():
+        make_venv()
+    version = venv_version()
+    if STAMP.exists() and STAMP.read_text() in (fingerprint(extra, version), fingerprint("[test]", version)):
+        return
+    STAMP.unlink(missing_ok=True)  # Should this be interrupted, the next start has to begin again.
+    print("Installing into .venv (once, a minute or two) ...", flush=True)
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", f".{extra}"]
+    done = run(*pip, stderr=subprocess.PIPE)
+    if done.returncode:
+        fail(f"pip could not install ({last_error(done.stderr)})", "check the network and run again")
+    quiet_jupyterlab()
+    STAMP.write_text(fingerprint(extra, version))
+
+
+def quiet_jupyterlab() -> None:
+    """Answer no to what JupyterLab asks at its first start; a reader's own settings still win."""
+    settings = VENV / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    news = {"fetchNews": "false", "checkForUpdates": False}
+    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}))
+
+
+def check_port(arguments: list[str]) -> None:
+    """Refuse a port that was asked for and is taken, where JupyterLab would silently open at another one."""
+    parser = argparse.ArgumentParser(prog="run.py lab", add_help=False, allow_abbrev=False)
+    parser.add_argument("--port", default="0")
+    port = parser.parse_known_args(arguments)[0].port
+    try:
+        socket.create_server(("127.0.0.1", int(port))).close()
+    except (OSError, OverflowError, ValueError):
+        fail(f"port {port} is in use or not allowed", "give another --port or end the program that uses it")
+
+
+def lab(arguments: list[str]) -> int:
+    """Open JupyterLab at the first notebook, until Ctrl-C."""
+    check_port(arguments)
+    install("")
+    options = ["--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")  # In a container everyone is root.
+    return run(PYTHON, "-m", "jupyterlab", *options, *arguments).returncode
+
+
+def test(arguments: list[str]) -> int:
+    """Test helpers with coverage, then every notebook, or only what the arguments for pytest say."""
+    install("[test]")
+    if arguments:
+        return run(PYTHON, "-m", "pytest", *arguments).returncode
+    run(PYTHON, "-m", "coverage", "erase")
+    tests = run(PYTHON, "-m", "coverage", "run", "-m", "pytest", "tests").returncode
+    run(PYTHON, "-m", "coverage", "combine", "--quiet")
+    run(PYTHON, "-m", "coverage", "report")
+    notebooks = run(PYTHON, "-m", "pytest", "notebooks").returncode
+    return 1 if tests or notebooks else 0
+
+
+def refresh(arguments: list[str]) -> int:
+    """Run notebooks in place, one after the other, and draw the README's picture anew."""
+    install("[test]")
+    paths = [Path(name).resolve() for name in arguments] or sorted(NOTEBOOKS.glob("*.ipynb"))
+    for path in paths:
+        if not path.is_file():
+            fail(f"there is no notebook {path}", "give the path of one")
+    succeeded = [execute(path) for path in paths]
+    save_picture()
+    return 0 if all(succeeded) else 1
+
+
+def execute(path: Path) -> bool:
+    """Run one notebook in place and return whether it ran to its end; if not, it is left as it was."""
+    # Timings and the state of widgets would differ at every run and say nothing to a reader.
+    options = ["record_timing=False", "store_widget_state=False", "coalesce_streams=True", "timeout=60"]
+    convert = [PYTHON, "-m", "nbconvert", "--to=notebook", "--execute", "--inplace"]
+    convert += [f"--ExecutePreprocessor.{option}" for option in options]
+    print(f"Running {path.name} ...", flush=True)
+    done = run(*convert, glob.escape(str(path)), stderr=subprocess.PIPE)
+    if done.returncode:
+        print(*done.stderr.splitlines()[-15:], sep="\n", file=sys.stderr)
+    return done.returncode == 0
+
+
+def save_picture() -> None:
+    """Save the first picture of chapter 1 as the file that the README shows."""
+    chapter = NOTEBOOKS / "01_processes_and_threads.ipynb"
+    if not chapter.exists():
+        return
+    cells = json.loads(chapter.read_text("utf-8"))["cells"]
+    views = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    picture = next((view["image/png"] for view in views if "image/png" in view), None)
+    if picture:
+        (NOTEBOOKS / "timelines.png").write_bytes(base64.b64decode("".join(picture)))
+
+
+def main() -> int:
+    """Do what the first argument says."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # However we are ended, we end our child first.
+        signal.signal(ending, signal.default_int_handler)
+    verbs = {"lab": lab, "test": test, "refresh": refresh}
+    if len(sys.argv) < 2 or sys.argv[1] not in verbs:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        return verbs[sys.argv[1]](sys.argv[2:])
+    except OSError as error:
+        problem = f"{error.filename or ROOT} cannot be read or written ({error.strerror})"
+        fail(problem, "use a complete checkout in a folder of your own")
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The printed line of every verdict, and what a claim refuses."""
+
+import re
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+
+from helpers import claims, machine
+
+SENTENCE = "two processes use two cores"
+
+
+@pytest.mark.parametrize(
+    ("holds", "options", "line"),
+    [
+        (True, {}, f"F3 holds: {SENTENCE}"),
+        (True, {"but": True}, f"F3 holds, but {SENTENCE}"),
+        (True, {"measured": 1.97}, f"F3 holds: {SENTENCE}"),
+        (False, {}, f"F3 does not hold here: {SENTENCE}"),
+        (False, {"but": True}, f"F3 does not hold here: {SENTENCE}"),
+        (False, {"measured": 0}, f"F3 does not hold here: {SENTENCE} (measured 0)"),
+        (False, {"measured": "1.02 cores"}, f"F3 does not hold here: {SENTENCE} (measured 1.02 cores)"),
+        (False, {"needs": "no fork", "measured": 9}, f"F3 cannot be shown here (no fork): {SENTENCE}"),
+        (True, {"needs": "no fork"}, f"F3 cannot be shown here (no fork): {SENTENCE}"),
+    ],
+)
+def test_printed_line(capsys, holds, options, line):
+    assert claims.check("F3", SENTENCE, holds, **options) is None
+    assert capsys.readouterr().out == f"{line}\n"
+
+
+def test_the_register_has_25_statements():
+    assert claims.STATEMENTS[0] == "F1"
+    assert claims.STATEMENTS[-1] == "F25"
+    assert len(set(claims.STATEMENTS)) == 25
+
+
+@pytest.mark.parametrize("statement", claims.STATEMENTS)
+def test_every_statement_can_be_claimed(capsys, statement):
+    claims.check(statement, SENTENCE, True)
+    assert capsys.readouterr().out.startswith(f"{statement} ")
+
+
+@pytest.mark.parametrize("wrong", ["F0", "F26", "F01", "f1", "F", "", 1, None])
+def test_an_unknown_statement_is_refused(capsys, wrong):
+    with pytest.raises(ValueError, match=f"statement: expected one of F1 to F25, got {wrong!r}"):
+        claims.check(wrong, SENTENCE, True)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("wrong", ["", "2 processes use all cores", "a speed-up of 1.9"])
+def test_a_sentence_with_digits_or_without_words_is_refused(capsys, wrong):
+    with pytest.raises(ValueError, match="sentence: expected words without digits"):
+        claims.check("F1", wrong, True)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("wrong", [None, "yes", 2, 0.5, []])
+def test_evidence_that_is_no_comparison_is_refused(capsys, wrong):
+    with pytest.raises(TypeError, match="holds: expected True or False"):
+        claims.check("F1", SENTENCE, wrong)
+    assert capsys.readouterr().out == ""
+
+
+def test_what_a_computer_lacks_does_not_fail_the_comparison_of_outputs(capsys):
+    """The sanitize file makes the line of a smaller computer the same as that of a full one."""
+    rules = RawConfigParser()
+    rules.read(Path(__file__).with_name("sanitize.cfg"), encoding="utf-8")
+    claims.check("F3", SENTENCE, False, needs=machine.lacks(cores_needed=10_000))
+    claims.check("F3", SENTENCE, True)
+    smaller, full = capsys.readouterr().out.splitlines()
+    assert smaller != full
+    for name in rules.sections():
+        smaller = re.sub(rules[name]["regex"], rules[name]["replace"], smaller)
+    assert smaller == full

@@ -1,0 +1,148 @@
+"""The jobs do what they say, for any caller: in a thread, in a process, with or without an observer."""
+
+import ast
+import hashlib
+import inspect
+import math
+import pickle
+import socket
+from functools import cache
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import jobs, servers
+
+JOBS = {
+    name: function
+    for name, function in inspect.getmembers(jobs, inspect.isfunction)
+    if function.__module__ == jobs.__name__ and not name.startswith("_")
+}
+most_digits = cache(lambda: jobs.pi_digits(4000))
+
+
+def test_all_jobs_are_known_here():
+    assert set(JOBS) == {"pi_sum", "pi_digits", "hash_file", "fetch", "write_durably"}
+
+
+@given(st.integers(1, 5000))
+def test_pi_sum_is_as_close_to_pi_as_its_series(terms):
+    """The error of an alternating series is below the first term left out, and has its sign."""
+    error = math.pi - jobs.pi_sum(terms)
+    assert 0 < error * (-1) ** terms < 4 / (2 * terms + 1)
+
+
+def test_pi_digits_knows_the_first_fifty():
+    assert jobs.pi_digits(50) == "31415926535897932384626433832795028841971693993751"
+
+
+def test_pi_digits_knows_six_nines():
+    """Decimals 762 to 767, where a careless rounding would show."""
+    assert jobs.pi_digits(768)[762:] == "999999"
+
+
+@given(st.integers(1, 4000))
+def test_fewer_digits_are_the_beginning_of_more(digits):
+    fewer = jobs.pi_digits(digits)
+    assert len(fewer) == digits
+    assert most_digits().startswith(fewer)
+
+
+@pytest.mark.parametrize(("job", "size", "ticks"), [(jobs.pi_sum, 1201, 4), (jobs.pi_digits, 100, 100)])
+def test_a_long_job_calls_tick_often(job, size, ticks):
+    calls = []
+    assert job(size, tick=lambda: calls.append(None)) == job(size)
+    assert len(calls) >= ticks
+
+
+def test_hash_file_knows_a_standard_vector(tmp_path):
+    """The example in FIPS 180-2, appendix B.1."""
+    file = tmp_path / "abc"
+    file.write_bytes(b"abc")
+    assert jobs.hash_file(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("size", [0, 1, 64, 1_000_003])
+def test_hash_file_agrees_with_hashlib(tmp_path, size):
+    content = (bytes(range(251)) * (size // 251 + 1))[:size]
+    file = tmp_path / "content"
+    file.write_bytes(content)
+    assert jobs.hash_file(str(file)) == hashlib.sha256(content).hexdigest()
+
+
+def test_hash_file_says_which_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        jobs.hash_file(tmp_path / "nowhere")
+
+
+def test_fetch_counts_the_bytes_of_the_body():
+    with servers.slow(delay=0) as url:
+        by_hand = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        by_hand.request("GET", "/")
+        body = by_hand.getresponse().read()
+        by_hand.close()
+        assert jobs.fetch(url) == len(body) > 0
+
+
+def test_fetch_asks_no_proxy(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9/")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with servers.slow(delay=0) as url:
+        assert jobs.fetch(url) > 0
+
+
+def test_fetch_says_that_nothing_answers():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(OSError, match="refused"):
+        jobs.fetch(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("size", [1, 4096, 100_000])
+def test_write_durably_leaves_nothing(tmp_path, size):
+    assert jobs.write_durably(tmp_path, size) == size
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_write_durably_says_which_folder_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        jobs.write_durably(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "10", None])
+@pytest.mark.parametrize("name", ["terms", "digits", "size"])
+def test_a_wrong_number_is_refused_by_name(tmp_path, name, wrong):
+    job = {"terms": jobs.pi_sum, "digits": jobs.pi_digits, "size": jobs.write_durably}[name]
+    arguments = {"folder": tmp_path} if name == "size" else {}
+    with pytest.raises(ValueError, match=f"{name}: expected a whole number of at least 1, got {wrong!r}"):
+        job(**arguments, **{name: wrong})
+
+
+def test_more_digits_than_python_turns_into_text_are_refused():
+    with pytest.raises(ValueError, match="digits: expected at most 4000, got 4001"):
+        jobs.pi_digits(4001)
+
+
+@pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
+def test_a_child_process_can_import_the_job(job):
+    assert pickle.loads(pickle.dumps(job)) is job
+
+
+def test_jobs_read_no_clock_and_print_nothing():
+    tree = ast.parse(Path(jobs.__file__).read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    imported = {
+        module.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        )
+    }
+    assert "hashlib" in imported  # the walk found the imports
+    assert not imported & {"time", "timeit", "datetime", "logging", "sys"}
+    assert not names & {"print", "input", "display"}

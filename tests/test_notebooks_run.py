@@ -1,0 +1,363 @@
+"""The notebooks at work: each runs from top to bottom, in time, and leaves nothing behind.
+
+Every kernel gets a mark in its environment, which all its descendants inherit; so what is left of a run can
+be found, wherever it has hidden. Kernels run without coverage, which would slow down what is timed here.
+"""
+
+import contextlib
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import nbformat
+import psutil
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import KernelManager, start_new_kernel
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat import NotebookNode, v4
+
+from helpers import machine
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how many times as long as on an idle computer things may take
+CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
+HARD = 60 * max(1.0, SLOW / 4)  # seconds after which a notebook is ended
+GONE = 2.0  # seconds after a kernel's end when none of its descendants may be alive
+MARK = "HELPERS_RUN"
+
+# --- What a run leaves behind ------------------------------------------------------------------------
+
+
+def environment(mark: str, temp: Path) -> dict[str, str]:
+    """Return the environment of a kernel: ours, with the mark, and with a temporary folder of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    return {**kept, MARK: mark, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temp))}
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return all processes that are alive and carry the mark."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.AccessDenied, psutil.NoSuchProcess, OSError):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def describe(process: psutil.Process) -> str:
+    """Return what a process is, and the ports that it listens at."""
+    with contextlib.suppress(psutil.Error):
+        ports = [c.laddr.port for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+        return f"process {process.pid}, ports {ports}: {' '.join(process.cmdline())[:200]}"
+    return f"process {process.pid}"
+
+
+def left_behind(mark: str, known: frozenset[int] = frozenset(), seconds: float = GONE) -> list[str]:
+    """Wait until no marked process but the known ones is alive, and describe those that stay."""
+    end = time.monotonic() + seconds
+    while True:
+        left = [process for process in marked(mark) if process.pid not in known]
+        if not left or time.monotonic() > end:
+            return [describe(process) for process in left]
+        time.sleep(0.05)
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def temp() -> Iterator[Path]:
+    """Make a temporary folder with a short path: a socket's path has about a hundred characters at most."""
+    folder = Path(tempfile.mkdtemp(prefix="run-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """Make a mark, and end all that carries it when the test is over."""
+    text = uuid.uuid4().hex
+    yield text
+    for process in marked(text):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+# --- Each notebook -----------------------------------------------------------------------------------
+
+
+class Run:
+    """One run of a notebook in its own folder: its outputs, the seconds of each cell, what went wrong."""
+
+    def __init__(self, node: NotebookNode, folder: Path, env: dict[str, str], hard: float = HARD) -> None:
+        self.node, self.seconds, self.problem = node, {}, ""
+        self._now, self._began, self._end = 0, 0.0, time.monotonic() + hard
+        client = NotebookClient(
+            node,
+            kernel_name="python3",
+            timeout_func=lambda _cell: max(1, round(self._end - time.monotonic())),
+            record_timing=False,
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_execute=self._start,
+            on_cell_executed=self._finish,
+        )
+        try:
+            client.execute(env=env)
+        except (CellControlSignal, DeadKernelError) as error:
+            what = "the kernel died" if isinstance(error, DeadKernelError) else str(error)
+            self.problem = f"cell {self._now + 1}:\n{node.cells[self._now].source}\n\n{what}"
+
+    def _start(self, cell: NotebookNode, cell_index: int) -> None:
+        self._now, self._began = cell_index, time.monotonic()
+
+    def _finish(self, cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
+        self.seconds[cell_index + 1] = time.monotonic() - self._began
+
+    def printed(self) -> str:
+        """Return all that the cells have printed."""
+        return "".join(out.get("text", "") for cell in self.node.cells for out in cell.get("outputs", []))
+
+    def times(self) -> str:
+        slowest = max(self.seconds, key=self.seconds.__getitem__, default=0)
+        return f"{sum(self.seconds.values()):.1f} s, the slowest cell {slowest}: {self.seconds.get(slowest, 0):.1f} s"
+
+
+def excuses(text: str) -> list[str]:
+    """Return the reasons why a claim could not be shown that are not true of this computer."""
+    reasons = re.findall(r"cannot be shown here \((.*)\): ", text)
+    return [reason for reason in reasons if not is_true(reason)]
+
+
+def is_true(reason: str) -> bool:
+    """Tell whether a claim's reason holds here; only reasons that ``machine.lacks`` can give are known."""
+    wanted = re.match(r"needs (\d+) cores, ", reason)
+    method = re.match(r"this system cannot start processes by (\w+)$", reason)
+    lacks = [
+        machine.lacks(cores_needed=int(wanted[1])) if wanted else "",
+        machine.lacks(start_method=method[1]) if method else "",
+        machine.lacks(with_gil=True),
+        machine.lacks(with_gil=False),
+    ]
+    return reason in lacks
+
+
+@pytest.mark.timeout(HARD + 60)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name[:2])
+def test_notebook(path, mark, temp, capsys):
+    before = files(FOLDER)
+    run = Run(nbformat.read(path, as_version=4), FOLDER, environment(mark, temp))
+    left = left_behind(mark)
+    with capsys.disabled():
+        print(f"\n{path.name}: {run.times()}")
+    assert not run.problem, f"{path.name} {run.problem}"
+    assert not left
+    assert files(FOLDER) == before
+    assert files(temp) == set()
+    assert "does not hold here" not in run.printed()
+    assert excuses(run.printed()) == []
+    assert {n: seconds for n, seconds in run.seconds.items() if seconds > CELL} == {}
+    assert sum(run.seconds.values()) <= NOTEBOOK
+
+
+# --- The checks themselves ---------------------------------------------------------------------------
+
+
+def notebook(*cells: str) -> NotebookNode:
+    """Make a notebook of code cells."""
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    return v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel})
+
+
+def test_leftovers_are_found(mark, temp, tmp_path):
+    program = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s, flush=True); time.sleep(99)"
+    start = f"subprocess.Popen([sys.executable, '-c', {program!r}], stdout=-1, start_new_session=True)"
+    cells = [
+        f"import subprocess, sys, tempfile\nchild = {start}",
+        "child.stdout.readline(); open('left.txt', 'w').close(); tempfile.mkstemp('.key'); print(child.pid)",
+    ]
+    run = Run(notebook(*cells), tmp_path, environment(mark, temp))
+    left = left_behind(mark, seconds=0.5)
+    child = psutil.Process(int(run.printed()))
+    assert len(left) == 1
+    assert re.match(rf"process {child.pid}, ports \[\d+\]: ", left[0])
+    assert files(tmp_path) == {"left.txt"}
+    assert len(files(temp)) == 1
+    child.kill()
+    assert left_behind(mark) == []
+
+
+def test_times_are_recorded(mark, temp, tmp_path):
+    run = Run(notebook("1", "import time; time.sleep(0.5)"), tmp_path, environment(mark, temp))
+    assert run.problem == ""
+    assert run.seconds[1] < run.seconds[2] >= 0.5
+    assert "the slowest cell 2: " in run.times()
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [("1 / 0", "ZeroDivisionError"), ("import os; os._exit(1)", "the kernel died"), ("while True: 1", "timed out")],
+)
+def test_bad_cells_are_named(bad, problem, mark, temp, tmp_path):
+    hard = 8 if "while" in bad else HARD
+    run = Run(notebook("1", bad, "2"), tmp_path, environment(mark, temp), hard)
+    assert run.problem.startswith(f"cell 2:\n{bad}\n")
+    assert problem in run.problem
+    assert left_behind(mark) == []
+
+
+def test_excuses_must_be_true():
+    more, fewer = machine.cores() + 1, max(1, machine.cores() - 1)
+    have = f"this process may use {machine.cores()}"
+    lines = [f"needs {more} cores, {have}", f"needs {fewer} cores, {have}", "no wish"]
+    printed = "".join(f"F10 cannot be shown here ({reason}): it works\n" for reason in lines)
+    assert excuses(printed) == lines[1:]
+    assert excuses("F10 cannot be shown here (this system cannot start processes by magic): x") == []
+    assert excuses("F10 cannot be shown here (this system cannot start processes by spawn): x") != []
+
+
+# --- A kernel that is killed or interrupted ----------------------------------------------------------
+
+PREPARE = """
+import os
+from helpers import jobqueue, jobs, ways
+assert len(ways.run([jobs.pi_sum] * 2, "processes", workers=2).spans) == 2
+master = jobqueue.launch_master()
+workers = jobqueue.launch_workers(master, 2)
+"""
+WAYS = 'ways.run([jobs.pi_sum] * {}, "processes", workers=2)'
+MAP = 'list(master.map("pi_sum", [400000] * {}))'
+
+
+@pytest.fixture
+def kernel(mark, temp) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
+    """Start a kernel that has started processes by ``ways``, a master and two workers."""
+    manager, client = start_new_kernel(kernel_name="python3", env=environment(mark, temp), cwd=str(FOLDER))
+    try:
+        assert client.execute_interactive(PREPARE, timeout=60)["content"]["status"] == "ok"
+        yield manager, client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def cpu(processes: list[psutil.Process]) -> float:
+    """Return the CPU seconds that processes have used so far."""
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            total += process.cpu_times().user
+    return total
+
+
+def start_work(client: BlockingKernelClient, code: str, mark: str, kernel_pid: int) -> str:
+    """Run code in the kernel, wait until its descendants are at work, and return the message's id."""
+    used = cpu([process for process in marked(mark) if process.pid != kernel_pid])
+    message = client.execute(code)
+    end = time.monotonic() + 30
+    while cpu([process for process in marked(mark) if process.pid != kernel_pid]) < used + 0.5:
+        assert time.monotonic() < end, f"nothing is at work: {list(map(describe, marked(mark)))}"
+        time.sleep(0.05)
+    return message
+
+
+def pid_of(client: BlockingKernelClient) -> int:
+    reply = client.execute_interactive("", user_expressions={"pid": "os.getpid()"}, timeout=30)
+    return int(reply["content"]["user_expressions"]["pid"]["data"]["text/plain"])
+
+
+def answer(client: BlockingKernelClient, message: str, seconds: float) -> dict[str, Any]:
+    """Wait for the reply to a message; fail when there is none in time."""
+    end = time.monotonic() + seconds
+    with contextlib.suppress(queue.Empty):
+        while (left := end - time.monotonic()) > 0:
+            reply = client.get_shell_msg(timeout=left)
+            if reply["parent_header"].get("msg_id") == message:
+                return reply["content"]
+    pytest.fail(f"no answer within {seconds} s")
+
+
+def test_killed_kernel_takes_all_with_it(kernel, mark):
+    _, client = kernel
+    pid = pid_of(client)
+    start_work(client, WAYS.format(200), mark, pid)
+    assert len(marked(mark)) >= 6  # kernel, master, two workers of it, two of ways
+    psutil.Process(pid).kill()
+    assert left_behind(mark) == []
+
+
+@pytest.mark.parametrize("code", [WAYS, MAP], ids=["ways", "jobqueue"])
+def test_interrupted_cell_returns_and_can_run_again(kernel, mark, code):
+    manager, client = kernel
+    known = frozenset(process.pid for process in marked(mark))
+    message = start_work(client, code.format(200), mark, pid_of(client))
+    manager.interrupt_kernel()
+    content = answer(client, message, GONE)
+    assert (content["status"], content.get("ename")) == ("error", "KeyboardInterrupt")
+    assert left_behind(mark, known) == []
+    reply = client.execute_interactive(f"assert len(workers.pids) == 2\n{code.format(4)}", timeout=60)
+    assert reply["content"]["status"] == "ok", reply["content"]
+
+
+# --- nbval with this project's settings --------------------------------------------------------------
+
+VERDICT = "F10 holds: it works"
+LACKS = "from helpers import claims; claims.check('F10', 'it works', True, needs='needs 2 cores, has 1')"
+FAILS = "from helpers import claims; claims.check('F10', 'it works', False, measured=3)"
+COMPARED = {  # for nbval: the code of a notebook's last cell, the text that is stored, and what nbval must say
+    "same": (f"print({VERDICT!r})", VERDICT, "passed"),
+    "changed": ("print('F10 holds: it fails')", VERDICT, "failed"),
+    "silent": ("1;", VERDICT, "failed"),
+    "lacking": (LACKS, VERDICT, "passed"),
+    "lacking_other": (LACKS, "F10 holds: it fails", "failed"),
+    "not_holding": (FAILS, VERDICT, "failed"),
+    "endless": ("while True: pass", "", "failed"),
+    "dead": ("import os; os._exit(1)", "", "failed"),
+}
+
+
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory) -> dict[str, str]:
+    """Run nbval, as pyproject.toml sets it up, over all small notebooks, and return what it says of each."""
+    folder = tmp_path_factory.mktemp("nbval")
+    for name, (code, stored, _) in COMPARED.items():
+        node = notebook("1 + 1", code)
+        for count, (cell, text) in enumerate(zip(node.cells, ("2", f"{stored}\n"), strict=True), 1):
+            cell.execution_count = count
+            data = {"data": {"text/plain": text}, "execution_count": count} if count == 1 else {"text": text}
+            cell.outputs = [v4.new_output("execute_result" if count == 1 else "stream", **data)]
+        nbformat.write(node, folder / f"{name}.ipynb")
+    command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider"]
+    command += ["--nbval-cell-timeout=5", f"--junitxml={folder / 'report.xml'}", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return outcomes(folder / "report.xml")
+
+
+def outcomes(report: Path) -> dict[str, str]:
+    """Return the outcome of each notebook's last cell, and for its first one that it passed."""
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = Path(case.get("classname", "").replace(".", "/")).stem
+        found[name] = (case.get("name"), [child.tag for child in case], "".join(c.get("message") or "" for c in case))
+    return found
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_nbval(validated, name):
+    print(validated)
