@@ -107,6 +107,7 @@ def _started(scene: str) -> Iterator[subprocess.Popen[str]]:
             yield program
     except BaseException:
         program.kill()
+        program.wait()
         raise
     finally:
         alarm.cancel()

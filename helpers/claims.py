@@ -25,10 +25,11 @@ def check(
         raise ValueError(f"sentence: expected words without digits, which a run may change; got {sentence!r}")
     if holds not in (True, False):
         raise TypeError(f"holds: expected True or False, a comparison's result, got {holds!r}")
+    joined = f", but {sentence}" if but else f": {sentence}"
     if needs:
-        print(f"{statement} cannot be shown here ({needs}): {sentence}")
+        print(f"{statement} cannot be shown here ({needs}){joined}")
     elif holds:
-        print(f"{statement} holds, but {sentence}" if but else f"{statement} holds: {sentence}")
+        print(f"{statement} holds{joined}")
     else:
         figures = "" if measured is None else f" (measured {measured})"
         print(f"{statement} does not hold here: {sentence}{figures}")

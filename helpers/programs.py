@@ -40,10 +40,23 @@ def start(module: str, *arguments: str, env: Mapping[str, str] | None = None) ->
 def first_line(program: subprocess.Popen[str]) -> str:
     """Return the program's first line, "" when it ended without one; kill it when it takes too long."""
     assert program.stdout is not None
+    return _in_time(program, program.stdout.readline).rstrip("\n")
+
+
+def output(program: subprocess.Popen[str]) -> str:
+    """Return all that the program says until it ends; kill it when it takes too long.
+
+    Its input stays open meanwhile: ``program.communicate`` would close it, and so tell it to leave.
+    """
+    assert program.stdout is not None
+    return _in_time(program, program.stdout.read)
+
+
+def _in_time(program: subprocess.Popen[str], read: Callable[[], str]) -> str:
     alarm = threading.Timer(READY, program.kill)
     alarm.start()
     try:
-        return program.stdout.readline().rstrip("\n")
+        return read()
     except BaseException:
         program.kill()
         raise
@@ -76,6 +89,16 @@ def when_input_closes(leave: Callable[[], object]) -> None:
         leave()
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def interrupt_once(*_: object) -> None:
+    """Interrupt the main thread, as the handler of a signal; those that follow find it leaving already.
+
+    They get a handler that does nothing. Python complains of one that comes while it is being ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    raise KeyboardInterrupt
 
 
 def interrupt_myself() -> None:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     as_completed,
 )
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -62,9 +63,9 @@ def pool(way: str, workers: int = 1, start_method: str | None = None) -> Iterato
     began = time.perf_counter()
     executor, barrier = _executor(way, workers, start_method)
     try:
-        ready = [executor.submit(_meet, barrier) for _ in range(workers)]
-        crew = tuple(sorted((future.result() for future in ready), key=lambda w: (w.pid, w.thread)))
-        yield partial(_run_pooled, executor, way, crew, time.perf_counter() - began)
+        gather = partial(_gather, executor, barrier, workers)
+        crew = gather()
+        yield partial(_run_pooled, executor, way, crew, time.perf_counter() - began, gather)
     except BaseException:
         _abandon(executor)
         raise
@@ -78,14 +79,17 @@ def default_start_method() -> str:
     "forkserver" where the system has it (the default of Python 3.14 on Linux) and "spawn" elsewhere. The
     environment variable HELPERS_START_METHOD chooses another.
     """
-    safe = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    return os.environ.get("HELPERS_START_METHOD", safe)
+    known = multiprocessing.get_all_start_methods()
+    chosen = os.environ.get("HELPERS_START_METHOD") or ("forkserver" if "forkserver" in known else "spawn")
+    if chosen not in known:
+        raise ValueError(f"HELPERS_START_METHOD: this system has {', '.join(known)}, got {chosen!r}")
+    return chosen
 
 
 def _check(way: str, workers: int, start_method: str | None) -> None:
     if way not in WAYS:
         raise ValueError(f"way: expected one of {', '.join(WAYS)}, got {way!r}")
-    if not isinstance(workers, int) or workers < 1:
+    if type(workers) is not int or workers < 1:
         raise ValueError(f"workers: expected a whole number of at least 1, got {workers!r}")
     known = multiprocessing.get_all_start_methods()
     if start_method is not None and start_method not in known:
@@ -93,14 +97,17 @@ def _check(way: str, workers: int, start_method: str | None) -> None:
 
 
 def _check_jobs(jobs: Sequence[Job], *, picklable: bool) -> None:
+    if not isinstance(jobs, Sequence):
+        raise TypeError(f"jobs: expected a list of functions, got {jobs!r}")
     if not jobs:
         raise ValueError("jobs: expected at least one job, got none")
+    main = sys.modules["__main__"]  # of a notebook or a prompt: has no file
     for number, job in enumerate(jobs):
         if not callable(job):
             raise TypeError(f"jobs[{number}]: expected a function, got {job!r}")
         try:
-            if picklable:
-                pickle.dumps(job)
+            if picklable and b"__main__" in pickle.dumps(job) and not hasattr(main, "__file__"):
+                raise pickle.PicklingError("there is no file to import it from")
         except Exception as error:
             raise TypeError(
                 f"jobs[{number}]: a process must import its job by name, so expected a function from a "
@@ -127,7 +134,7 @@ def timed(number: int, job: Job, given: float) -> Span:
 
     try:
         value = call(job, tick)
-    except Exception as exception:
+    except (Exception, SystemExit) as exception:
         error = f"{type(exception).__name__}: {exception}"
     cpu, finished = time.thread_time() - cpu_started, time.perf_counter()
     me = Worker(os.getpid(), threading.get_native_id())
@@ -143,8 +150,11 @@ def call(job: Job, tick: Callable[[], object]) -> Any:
     return job(tick=tick) if takes_tick else job()
 
 
-def _meet(barrier: Any) -> Worker:
-    """Wait until all workers are there, so that no worker answers twice; say who this one is."""
+def _meet(barrier: Any, _jobs: Sequence[Job]) -> Worker:
+    """Wait until all workers are there, so that no worker answers twice; say who this one is.
+
+    To receive the jobs, a process has to import the modules that they come from.
+    """
     (barrier or _barrier).wait(_START)
     return Worker(os.getpid(), threading.get_native_id())
 
@@ -191,10 +201,23 @@ def _run_serial(jobs: Sequence[Job]) -> Trace:
     return Trace("serial", spans, (me,), master=os.getpid())
 
 
+def _gather(executor: Executor, barrier: Any, workers: int, jobs: Sequence[Job] = ()) -> tuple[Worker, ...]:
+    """Wait until all workers are up and know what these jobs need; return who they are."""
+    ready = [executor.submit(_meet, barrier, jobs) for _ in range(workers)]
+    return tuple(sorted((future.result() for future in ready), key=lambda w: (w.pid, w.thread)))
+
+
 def _run_pooled(
-    executor: Executor, way: str, crew: tuple[Worker, ...], startup: float, jobs: Sequence[Job]
+    executor: Executor,
+    way: str,
+    crew: tuple[Worker, ...],
+    startup: float,
+    gather: Callable[[Sequence[Job]], object],
+    jobs: Sequence[Job],
 ) -> Trace:
     _check_jobs(jobs, picklable=way == "processes")
+    with suppress(BrokenExecutor):  # a worker that died in an earlier run: each job will say so
+        gather(list({getattr(job, "func", job) for job in jobs}))
     given = [time.perf_counter()] * len(jobs)
     numbers: dict[Future[Span], int] = {}
     for number, job in enumerate(jobs):

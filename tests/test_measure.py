@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 from functools import partial
 from types import SimpleNamespace
 
@@ -34,11 +35,39 @@ def test_speedups_stops_after_its_rounds_or_after_three_when_time_is_over(rounds
     assert len(point.ratios) == done
 
 
-def test_speedups_uses_the_way_it_names():
-    """Four sleeps at once take as long as one; a ratio this far from both ends is no matter of noise."""
-    sleep = partial(subprocess.run, [sys.executable, "-c", "import time; time.sleep(0.25)"], check=True)
-    (alone, together) = measure.speedups([sleep] * 4, ("threads",), (1, 4), rounds=1)
-    assert together.median > 1.5 * alone.median
+def leave_a_mark(folder):
+    (folder / f"{os.getpid()} {threading.get_native_id()}").touch()
+
+
+@pytest.mark.parametrize("way", ["threads", "processes"])
+def test_speedups_compares_serial_with_the_way_it_names(tmp_path, way):
+    measure.speedups([partial(leave_a_mark, tmp_path)] * 3, (way,), (1,), rounds=1)
+    marks = {mark.name for mark in tmp_path.iterdir()}
+    mine = f"{os.getpid()} {threading.get_native_id()}"
+    assert mine in marks
+    (other,) = marks - {mine}
+    assert other.startswith(f"{os.getpid()} ") == (way == "threads")
+
+
+def test_weak_scaling_gives_each_worker_the_same_number_of_jobs(tmp_path):
+    points = measure.weak_scaling(partial(leave_a_line, tmp_path / "lines"), "threads", (2, 3), 4, rounds=2)
+    assert [(point.way, point.workers, len(point.ratios)) for point in points] == [
+        ("threads", 2, 2), ("threads", 3, 2)
+    ]  # fmt: skip
+    assert points[0].ratios == pytest.approx((2.0, 2.0))
+    assert min(points[1].ratios) > 0
+    assert len((tmp_path / "lines").read_text()) == 2 * (2 * 4 + 3 * 4)
+
+
+def leave_a_line(file):
+    with file.open("a") as lines:
+        lines.write("x")
+
+
+@pytest.mark.parametrize("wrong", [{"workers": []}, {"jobs_each": 0}, {"rounds": 0}])
+def test_weak_scaling_refuses_to_compare_nothing(wrong):
+    with pytest.raises(ValueError, match="at least one number of workers, one job each and one round"):
+        measure.weak_scaling(**{"job": QUICK[0], "way": "threads", "workers": [1], **wrong})
 
 
 @pytest.mark.parametrize("wrong", [{"jobs": []}, {"workers": []}, {"rounds": 0}])

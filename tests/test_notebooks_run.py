@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
-SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how many times as long as on an idle computer things may take
+SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
 HARD = 60 * max(1.0, SLOW / 4)  # seconds after which a notebook is ended
 GONE = 2.0  # seconds after a kernel's end when none of its descendants may be alive
@@ -78,7 +78,13 @@ def left_behind(mark: str, known: frozenset[int] = frozenset(), seconds: float =
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """Return all files and folders in a folder, but those in which multiprocessing keeps its sockets.
+
+    A kernel ends its children before itself, and Jupyter ends the kernel when that takes long. It does, as
+    multiprocessing's resource tracker waits to be the last; so what is for ``atexit`` may stay undone.
+    """
+    found = {path.relative_to(folder) for path in folder.rglob("*")}
+    return {str(path) for path in found if not path.parts[0].startswith("pymp-")}
 
 
 @pytest.fixture
@@ -107,13 +113,14 @@ class Run:
 
     def __init__(self, node: NotebookNode, folder: Path, env: dict[str, str], hard: float = HARD) -> None:
         self.node, self.seconds, self.problem = node, {}, ""
-        self._now, self._began, self._end = 0, 0.0, time.monotonic() + hard
+        self._now, self._began, self._end = 0, 0.0, 0.0
         client = NotebookClient(
             node,
             kernel_name="python3",
             timeout_func=lambda _cell: max(1, round(self._end - time.monotonic())),
             record_timing=False,
             resources={"metadata": {"path": str(folder)}},
+            on_notebook_start=lambda notebook: setattr(self, "_end", time.monotonic() + hard),
             on_cell_execute=self._start,
             on_cell_executed=self._finish,
         )
@@ -134,13 +141,14 @@ class Run:
         return "".join(out.get("text", "") for cell in self.node.cells for out in cell.get("outputs", []))
 
     def times(self) -> str:
-        slowest = max(self.seconds, key=self.seconds.__getitem__, default=0)
-        return f"{sum(self.seconds.values()):.1f} s, the slowest cell {slowest}: {self.seconds.get(slowest, 0):.1f} s"
+        """Return the seconds of all cells together and of the slowest."""
+        longest, cell = max(((seconds, n) for n, seconds in self.seconds.items()), default=(0, 0))
+        return f"{sum(self.seconds.values()):.1f} s, the slowest cell {cell}: {longest:.1f} s"
 
 
 def excuses(text: str) -> list[str]:
     """Return the reasons why a claim could not be shown that are not true of this computer."""
-    reasons = re.findall(r"cannot be shown here \((.*)\): ", text)
+    reasons = re.findall(r"cannot be shown here \((.*)\)[:,] ", text)
     return [reason for reason in reasons if not is_true(reason)]
 
 
@@ -169,7 +177,7 @@ def test_notebook(path, mark, temp, capsys):
     assert not left
     assert files(FOLDER) == before
     assert files(temp) == set()
-    assert "does not hold here" not in run.printed()
+    assert [line for line in run.printed().splitlines() if "does not hold here" in line] == []
     assert excuses(run.printed()) == []
     assert {n: seconds for n, seconds in run.seconds.items() if seconds > CELL} == {}
     assert sum(run.seconds.values()) <= NOTEBOOK
@@ -185,7 +193,7 @@ def notebook(*cells: str) -> NotebookNode:
 
 
 def test_leftovers_are_found(mark, temp, tmp_path):
-    program = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s, flush=True); time.sleep(99)"
+    program = "import socket, time; s = socket.create_server(('', 0)); print(s, flush=True); time.sleep(99)"
     start = f"subprocess.Popen([sys.executable, '-c', {program!r}], stdout=-1, start_new_session=True)"
     cells = [
         f"import subprocess, sys, tempfile\nchild = {start}",
@@ -194,8 +202,8 @@ def test_leftovers_are_found(mark, temp, tmp_path):
     run = Run(notebook(*cells), tmp_path, environment(mark, temp))
     left = left_behind(mark, seconds=0.5)
     child = psutil.Process(int(run.printed()))
-    assert len(left) == 1
-    assert re.match(rf"process {child.pid}, ports \[\d+\]: ", left[0])
+    assert [text for text in left if text.startswith(f"process {child.pid}, ports ")]
+    assert re.search(r"ports \[\d+\]", "".join(left))
     assert files(tmp_path) == {"left.txt"}
     assert len(files(temp)) == 1
     child.kill()
@@ -211,10 +219,14 @@ def test_times_are_recorded(mark, temp, tmp_path):
 
 @pytest.mark.parametrize(
     ("bad", "problem"),
-    [("1 / 0", "ZeroDivisionError"), ("import os; os._exit(1)", "the kernel died"), ("while True: 1", "timed out")],
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import os; os._exit(1)", "the kernel died"),
+        ("while True: 1", "timed out"),
+    ],
 )
 def test_bad_cells_are_named(bad, problem, mark, temp, tmp_path):
-    hard = 8 if "while" in bad else HARD
+    hard = 3 if "while" in bad else HARD
     run = Run(notebook("1", bad, "2"), tmp_path, environment(mark, temp), hard)
     assert run.problem.startswith(f"cell 2:\n{bad}\n")
     assert problem in run.problem
@@ -319,45 +331,58 @@ def test_interrupted_cell_returns_and_can_run_again(kernel, mark, code):
 VERDICT = "F10 holds: it works"
 LACKS = "from helpers import claims; claims.check('F10', 'it works', True, needs='needs 2 cores, has 1')"
 FAILS = "from helpers import claims; claims.check('F10', 'it works', False, measured=3)"
-COMPARED = {  # for nbval: the code of a notebook's last cell, the text that is stored, and what nbval must say
-    "same": (f"print({VERDICT!r})", VERDICT, "passed"),
-    "changed": ("print('F10 holds: it fails')", VERDICT, "failed"),
-    "silent": ("1;", VERDICT, "failed"),
-    "lacking": (LACKS, VERDICT, "passed"),
-    "lacking_other": (LACKS, "F10 holds: it fails", "failed"),
-    "not_holding": (FAILS, VERDICT, "failed"),
-    "endless": ("while True: pass", "", "failed"),
-    "dead": ("import os; os._exit(1)", "", "failed"),
+COMPARED = {  # the code of a cell, the text that is stored, and whether nbval must let it pass
+    "same": (f"print({VERDICT!r})", VERDICT, True),
+    "changed": ("print('F10 holds: it fails')", VERDICT, False),
+    "silent": ("x = 1", VERDICT, False),
+    "lacking": (LACKS, VERDICT, True),
+    "lacking another": (LACKS, "F10 holds: it fails", False),
+    "not holding": (FAILS, VERDICT, False),
+    "error": (f"print({VERDICT!r})\n1 / 0", VERDICT, False),
 }
+ENDLESS = notebook("while True: pass", "1")
+DEAD = notebook("import os; os._exit(1)", "1")
 
 
 @pytest.fixture(scope="module")
-def validated(tmp_path_factory) -> dict[str, str]:
-    """Run nbval, as pyproject.toml sets it up, over all small notebooks, and return what it says of each."""
+def validated(tmp_path_factory) -> dict[tuple[str, int], tuple[str, str]]:
+    """Run nbval as pyproject.toml sets it up, and return what it says of each cell of each notebook."""
     folder = tmp_path_factory.mktemp("nbval")
-    for name, (code, stored, _) in COMPARED.items():
-        node = notebook("1 + 1", code)
-        for count, (cell, text) in enumerate(zip(node.cells, ("2", f"{stored}\n"), strict=True), 1):
-            cell.execution_count = count
-            data = {"data": {"text/plain": text}, "execution_count": count} if count == 1 else {"text": text}
-            cell.outputs = [v4.new_output("execute_result" if count == 1 else "stream", **data)]
+    compared = notebook(*(code for code, _, _ in COMPARED.values()))
+    for cell, (_, stored, _) in zip(compared.cells, COMPARED.values(), strict=True):
+        cell.update(execution_count=1, outputs=[v4.new_output("stream", text=f"{stored}\n")])
+    for name, node in {"compared": compared, "endless": ENDLESS, "dead": DEAD}.items():
         nbformat.write(node, folder / f"{name}.ipynb")
+    report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider"]
-    command += ["--nbval-cell-timeout=5", f"--junitxml={folder / 'report.xml'}", folder]
+    command += ["--nbval-cell-timeout=3", f"--junitxml={report}", folder]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 1, done.stdout + done.stderr
-    return outcomes(folder / "report.xml")
+    return outcomes(report)
 
 
-def outcomes(report: Path) -> dict[str, str]:
-    """Return the outcome of each notebook's last cell, and for its first one that it passed."""
+def outcomes(report: Path) -> dict[tuple[str, int], tuple[str, str]]:
+    """Return each cell's outcome and nbval's words from a report, by notebook and number from 0."""
     found = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        name = Path(case.get("classname", "").replace(".", "/")).stem
-        found[name] = (case.get("name"), [child.tag for child in case], "".join(c.get("message") or "" for c in case))
+        notebook, cell = case.attrib["classname"].split(".")[-2], int(case.attrib["name"].split()[1])
+        words = [problem.get("message") or "" for problem in case]
+        found[notebook, cell] = (case[0].tag if len(case) else "passed", "".join(words))
     return found
 
 
 @pytest.mark.parametrize("name", COMPARED)
-def test_nbval(validated, name):
-    print(validated)
+def test_nbval_compares(validated, name):
+    _, _, passes = COMPARED[name]
+    cell = list(COMPARED).index(name)
+    assert validated["compared", cell][0] == ("passed" if passes else "failure")
+
+
+def test_nbval_ends_an_endless_cell(validated):
+    assert validated["endless", 0][0] == "failure"
+    assert "Timeout of 3 seconds exceeded" in validated["endless", 0][1]
+
+
+def test_nbval_notices_a_dead_kernel(validated):
+    assert validated["dead", 0][0] == "failure"
+    assert validated["dead", 1][0] != "passed"

@@ -61,10 +61,10 @@ def try_worker(host: str, port: int, key: str) -> tuple[int, str]:
     """Start a worker to square numbers, wait until it has left, and return its exit code and output."""
     program = _start_worker(host, port, key.encode(), plain=True)
     try:
-        output, _ = program.communicate(timeout=programs.READY)
+        output = programs.output(program)
     finally:
-        programs.stop(program)
-    return program.returncode, output.strip()
+        code = programs.stop(program)
+    return code, output.strip()
 
 
 def _start_worker(host: str, port: int, key: bytes, plain: bool) -> subprocess.Popen[str]:
@@ -87,6 +87,7 @@ class Master:
         self._manager = connect(host, port, key)
         self.task_queue = self._manager.get_task_queue()
         self.result_queue = self._manager.get_result_queue()
+        self._turn = threading.Lock()  # two runs at once would take each other's results
         # One thread asks the master; an interrupt of the thread that waits for it leaves no half-read answer.
         self._line = ThreadPoolExecutor(1, "jobqueue")
 
@@ -137,38 +138,49 @@ class Master:
         functions.find(function)
         batch = secrets.token_hex(8)
         tasks = [Task((batch, number), function, argument) for number, argument in enumerate(arguments)]
+        with self._turn:
+            spans = self._finish(tasks, batch, timeout)
+        return [spans[number] for number in range(len(tasks))]
+
+    def _finish(self, tasks: list[Task], batch: str, timeout: float) -> dict[int, Span]:
         given = [self._give(task) for task in tasks]
         spans: dict[int, Span] = {}
         while len(spans) < len(tasks):
             result = self._next_result(timeout, out=[t for n, t in enumerate(tasks) if n not in spans])
-            number = result.identity[1]
-            if result.identity[0] == batch:  # else it belongs to a run that was given up
+            # Any other belongs to a run that was given up, or was put there by somebody else.
+            if (
+                isinstance(result, Result)
+                and isinstance(result.identity, tuple)
+                and result.identity[0] == batch
+            ):
+                number = result.identity[1]
                 back = max(time.perf_counter(), result.span.finished)
                 sent = min(given[number], result.span.started)
                 spans[number] = replace(result.span, given=sent, returned=back)
-        return [spans[number] for number in range(len(tasks))]
+        return spans
 
     def _give(self, task: Task) -> float:
         given = time.perf_counter()
         self._ask(self.task_queue.put, task)
         return given
 
-    def _next_result(self, timeout: float, out: list[Task]) -> Result:
+    def _next_result(self, timeout: float, out: list[Task]) -> Any:
         """Wait in short turns: one that is left behind by an interrupt is soon over."""
         end = time.perf_counter() + timeout
         while time.perf_counter() < end:
             try:
-                result: Result = self._ask(self.result_queue.get, True, 0.2)
-                return result
+                return self._ask(self.result_queue.get, True, 0.2)
             except queue.Empty:
                 continue
-        names = ", ".join(f"{task.function}({task.argument!r})" for task in out[:5])
+        names = ", ".join(map(str, out[:5])) + ", ..." * (len(out) > 5)
         raise TimeoutError(
             f"no result for {timeout:g} s and {len(out)} tasks still out ({names}): "
             "are workers running, or did one die with its task?"
         )
 
     def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        if not self._end.alive:
+            raise MasterGone(f"{self!r} was stopped: launch a new one")
         try:
             return self._line.submit(question, *arguments).result()
         except (EOFError, ConnectionError):
@@ -188,6 +200,7 @@ class Workers:
         """Take over programs that are connected; for ``launch_workers``."""
         self._programs = started
         self._output: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._talking = len(started)
         self._end = weakref.finalize(self, _stop_all, started)
         for program in started:
             threading.Thread(target=_collect, args=(program, self._output), daemon=True).start()
@@ -212,11 +225,10 @@ class Workers:
 
     def lines(self) -> Iterator[str]:
         """Yield what the workers print, line by line as it comes, until all have left."""
-        running = len(self._programs)
-        while running:
+        while self._talking:
             line = self._output.get()
             if line is None:
-                running -= 1
+                self._talking -= 1
             else:
                 yield line
 

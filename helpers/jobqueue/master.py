@@ -42,7 +42,9 @@ def serve(host: str, port: int, key: bytes, ready: Callable[[str, int], None]) -
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end on it as on Ctrl-C
+    # Also where SIGINT is ignored, as in a program that a shell script started in the background.
+    signal.signal(signal.SIGINT, programs.interrupt_once)
+    signal.signal(signal.SIGTERM, programs.interrupt_once)
     if options.until_stdin_closes:
         programs.when_input_closes(programs.interrupt_myself)
     try:
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         pass
     except QueueError as error:
         return _complain(str(error))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         where = f"{options.host}:{options.port}"
         return _complain(f"cannot serve at {where} ({error}): choose another --port, or 0 for any free one")
     return 0

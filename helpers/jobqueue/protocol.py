@@ -2,6 +2,7 @@
 
 import os
 import queue
+import reprlib
 import socket
 from collections.abc import Callable
 from multiprocessing import AuthenticationError
@@ -16,12 +17,26 @@ _GREETING = b"#CHALLENGE#"  # how the manager's server opens every connection
 _PATIENCE = 5  # seconds to wait for an address to answer
 
 
+def show(value: object, longest: int = 60) -> str:
+    """Return a value in one line of at most about ``longest`` characters, whatever its repr does."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxlong = short.maxother = longest
+    try:
+        return " ".join(short.repr(value).split())
+    except Exception:  # Python refuses to turn whole numbers of more than 4300 digits into text
+        return f"<{type(value).__name__}>"
+
+
 class Task(NamedTuple):
     """A function's name and its argument, under an identity that the result carries back."""
 
     identity: tuple[str, int]
     function: str
     argument: Any
+
+    def __str__(self) -> str:
+        """Return the task as one would type it, in short."""
+        return f"{self.function}({show(self.argument)})"
 
 
 class Result(NamedTuple):
@@ -88,9 +103,12 @@ def connect(host: str, port: int, key: bytes) -> QueueManager:
 def _look(host: str, port: int) -> None:
     """Check that a master answers. The manager itself would wait for ever for an answer that is none."""
     try:
-        with socket.create_connection((host, port), timeout=_PATIENCE) as connection:
-            greeting = connection.recv(4 + len(_GREETING), socket.MSG_WAITALL)
-    except OSError as error:
+        with (
+            socket.create_connection((host, port), timeout=_PATIENCE) as connection,
+            connection.makefile("rb") as stream,
+        ):
+            greeting = stream.read(4 + len(_GREETING))
+    except (OSError, OverflowError, UnicodeError) as error:
         raise NobodyThere(
             f"nothing answers at {host}:{port} ({error}): start the master first, check host and port"
         ) from None
@@ -106,7 +124,7 @@ def find_key(key_file: str | None) -> bytes | None:
     Raises QueueError for a file that cannot be read or is empty.
     """
     if key_file is None:
-        return os.environ[KEY_VARIABLE].encode() if os.environ.get(KEY_VARIABLE) else None
+        return os.environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape") or None
     try:
         key = Path(key_file).read_bytes().strip()
     except OSError as error:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 usage, 3 the key was refused, 4 nothing answers at that ad
 """
 
 import argparse
+import io
 import os
 import queue
 import signal
@@ -13,7 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from multiprocessing.managers import RemoteError
 from textwrap import shorten
 from typing import Any
 
@@ -28,6 +31,7 @@ from helpers.jobqueue.protocol import (
     Task,
     connect,
     find_key,
+    show,
 )
 
 
@@ -39,8 +43,13 @@ def work_plain(manager: QueueManager) -> None:
             n = tasks.get(timeout=1)
         except queue.Empty:
             return
-        print(f"working on {n} * {n}")
-        results.put(f"{n} * {n} = {functions.square(n)}")
+        try:
+            text = f"{n} * {n} = {functions.square(n)}"
+        except (TypeError, ValueError):  # no number, or one with more digits than Python turns into text
+            print(f"no number to square, but {show(n)}: tasks are for a worker without --plain", flush=True)
+            continue
+        print(f"working on {n} * {n}", flush=True)
+        results.put(text)
 
 
 def work(manager: QueueManager, stopping: threading.Event, only: str | None = None) -> None:
@@ -54,9 +63,38 @@ def work(manager: QueueManager, stopping: threading.Event, only: str | None = No
             task = tasks.get(timeout=0.2)
         except queue.Empty:
             continue
-        result = run(task, only)
+        except (EOFError, ConnectionError, RemoteError):
+            raise
+        except Exception as error:  # it came, and could not be unpickled
+            print(f"no task that this worker can read: {_in_short(error)}", flush=True)
+            continue
+        if not _is_task(task):
+            print(f"no task, but {show(task)}: numbers are for a worker with --plain", flush=True)
+            continue
+        result = _put(results, run(task, only))
+        span = result.span
+        print(f"{task} = {show(span.value) if span.error is None else _in_short(span.error)}", flush=True)
+
+
+def _is_task(thing: object) -> bool:
+    """Tell whether a result can carry its identity back; anybody may put anything into the queue."""
+    if not isinstance(thing, Task):
+        return False
+    identity: object = thing.identity
+    return isinstance(identity, tuple) and len(identity) == 2 and isinstance(identity[1], int)
+
+
+def _put(results: "queue.Queue[Any]", result: Result) -> Result:
+    """Put a result, or an error in its place when its value cannot travel; return what was put."""
+    try:
         results.put(result)
-        print(_line(task, result), flush=True)
+    except (EOFError, ConnectionError):
+        raise
+    except Exception as error:
+        text = f"the result cannot be sent: {type(error).__name__}: {error}"
+        result = result._replace(span=replace(result.span, value=None, error=text))
+        results.put(result)
+    return result
 
 
 def run(task: Task, only: str | None = None) -> Result:
@@ -72,20 +110,28 @@ def _call(task: Task, only: str | None, tick: Callable[[], object]) -> Any:
     return ways.call(partial(functions.find(task.function), task.argument), tick)
 
 
+def _in_short(error: object) -> str:
+    return shorten(str(error), 100, placeholder=" ...")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = _options(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a task may hold what a terminal cannot show
     stopping = threading.Event()
     try:
+        _leave_when_told(stopping, options.until_stdin_closes)
         key = find_key(options.key_file)
         if key is None:
             raise QueueError(f"no key: give the master's by --key-file, or in {KEY_VARIABLE}")
         manager = connect(options.host, options.port, key)
+        if not options.plain:
+            _finish_when_told(stopping)
         print(f"connected to {options.host}:{options.port}", flush=True)
-        _leave_when_told(stopping, options)
         try:
             work_plain(manager) if options.plain else work(manager, stopping, options.function)
-        except (EOFError, ConnectionError):
+        except (EOFError, ConnectionError, RemoteError):
             raise MasterGone("the master went away: start it again, then this worker") from None
     except QueueError as error:
         print(f"worker: {error}", file=sys.stderr)
@@ -95,17 +141,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _leave_when_told(stopping: threading.Event, options: argparse.Namespace) -> None:
+def _leave_when_told(stopping: threading.Event, when_stdin_closes: bool) -> None:
+    """Leave on Ctrl-C, on SIGTERM, and, if asked to, when the input closes."""
+    signal.signal(signal.SIGINT, programs.interrupt_once)
+    signal.signal(signal.SIGTERM, programs.interrupt_once)
+    if when_stdin_closes:
+        programs.when_input_closes(partial(_finish_soon, stopping))
+
+
+def _finish_when_told(stopping: threading.Event) -> None:
     """Finish the task in hand on the first Ctrl-C or SIGTERM, and leave at once on the second."""
 
-    def stop(number: int, _frame: Any) -> None:
+    def stop(*_: object) -> None:
+        if stopping.is_set():
+            programs.interrupt_once()
         stopping.set()
-        signal.signal(number, signal.default_int_handler)
 
-    signal.signal(signal.SIGINT, signal.default_int_handler if options.plain else stop)
-    signal.signal(signal.SIGTERM, signal.default_int_handler if options.plain else stop)
-    if options.until_stdin_closes:
-        programs.when_input_closes(partial(_finish_soon, stopping))
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _finish_soon(stopping: threading.Event) -> None:
@@ -126,11 +179,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     if options.plain and options.function not in (None, "square"):
         parser.error("--plain squares numbers, it goes with no other --function")
     return options
-
-
-def _line(task: Task, result: Result) -> str:
-    outcome = result.span.error or repr(result.span.value)
-    return shorten(f"{task.function}({task.argument!r}) = {outcome}", 100, placeholder=" ...")
 
 
 if __name__ == "__main__":
