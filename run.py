@@ -27,6 +27,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.txt"
 NOTEBOOKS = ROOT / "notebooks"
+PICTURE = "Two processes work side by side, two threads take turns"  # the README's
 
 
 def fail(problem: str, remedy: str) -> NoReturn:
@@ -185,15 +186,12 @@ def execute(path: Path) -> bool:
 
 
 def save_picture() -> None:
-    """Save the first picture of chapter 1 as the file that the README shows."""
-    chapter = NOTEBOOKS / "01_processes_and_threads.ipynb"
-    if not chapter.exists():
-        return
-    cells = json.loads(chapter.read_text("utf-8"))["cells"]
-    views = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    picture = next((view["image/png"] for view in views if "image/png" in view), None)
-    if picture:
-        (NOTEBOOKS / "timelines.png").write_bytes(base64.b64decode("".join(picture)))
+    """Save the picture of this title, in whatever chapter it is, as the file that the README shows."""
+    for chapter in sorted(NOTEBOOKS.glob("*.ipynb")):
+        cells = json.loads(chapter.read_text("utf-8"))["cells"]
+        for view in (output.get("data", {}) for cell in cells for output in cell.get("outputs", [])):
+            if "".join(view.get("text/plain", "")) == f"picture: {PICTURE}":
+                (NOTEBOOKS / "timelines.png").write_bytes(base64.b64decode("".join(view["image/png"])))
 
 
 def main() -> int:

@@ -466,9 +466,10 @@ def test_worker_that_waits_ends_well_when_told(connected: Start, options: list[s
 def test_plain_worker_goes_on_after_what_is_no_number(master: jobqueue.Master) -> None:
     for thing in (Task(("test", 0), "square", 3), "text", None, 10**3000, 10**300):
         master.task_queue.put(thing)
-    code, said = jobqueue.try_worker(HERE, master.port, KEY)
-    assert (code, said.count("no number to square")) == (0, 4)
-    assert master.result_queue.get(True, SOON) == f"{10**300} * {10**300} = {10**600}"
+    code, _ = jobqueue.try_worker(HERE, master.port, KEY)
+    *refused, squared = (master.result_queue.get(True, SOON) for _ in range(5))
+    assert (code, squared) == (0, f"{10**300} * {10**300} = {10**600}")
+    assert all("cannot be squared" in text for text in refused)
 
 
 @posix
@@ -698,11 +699,7 @@ def test_stats_count_what_waits(master: jobqueue.Master) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        ({"host": "192.0.2.1"}, "192.0.2.1"),
-        ({"port": 99999}, "99999"),
-        ({"port": -1}, "-1"),
-    ],
+    [({"host": "192.0.2.1"}, "192.0.2.1"), ({"port": 99999}, "99999"), ({"port": -1}, "-1")],
 )
 def test_launch_master_where_it_cannot_be(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(jobqueue.QueueError, match=words):

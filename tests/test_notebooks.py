@@ -312,7 +312,10 @@ def few_lines(notebook: Notebook) -> Iterator[Finding]:
             yield n, f"{lines} lines, at most {MOST_LINES}"
     small = sum(lines <= FEW_LINES for lines in sizes.values())
     if 2 * small < len(sizes):
-        yield 0, f"{small} of {len(sizes)} code cells have {FEW_LINES} lines or fewer, expected half of them"
+        yield (
+            0,
+            f"{small} of {len(sizes)} code cells have {FEW_LINES} lines or fewer, expected half of them",
+        )
 
 
 @rule

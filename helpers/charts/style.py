@@ -66,7 +66,7 @@ _STYLE = {
     "lines.markersize": 12,
     "legend.frameon": False,
 }
-_WIDTH, _DPI = 9, 100  # inches, pixels an inch: shown 900 pixels wide, drawn with twice as many to be sharp
+_WIDTH, _DPI = 9, 100  # inches, pixels an inch; drawn with twice as many to be sharp
 
 
 @contextmanager
