@@ -363,7 +363,7 @@ def _wrong_keys(port: int) -> list[socket.socket]:
         _many_visits(lambda connection: connection.sendall(struct.pack("!iQ", -1, 2**62)), 20),
         _many_visits(lambda connection: connection.recv(1), 50),
         _many_visits(lambda connection: connection.shutdown(socket.SHUT_WR), 20),
-        _many_visits(lambda connection: connection.close(), 200),
+        _many_visits(lambda connection: connection.close(), 100),
         _wrong_keys,
     ],
     ids=["web", "garbage", "huge", "very huge", "silent", "half-closed", "open and close", "wrong keys"],

@@ -355,7 +355,7 @@ def validated(tmp_path_factory) -> dict[tuple[str, int], tuple[str, str]]:
         nbformat.write(node, folder / f"{name}.ipynb")
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider"]
-    command += ["--nbval-cell-timeout=3", f"--junitxml={report}", folder]
+    command += ["--nbval-cell-timeout=2", f"--junitxml={report}", folder]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 1, done.stdout + done.stderr
     return outcomes(report)
@@ -380,7 +380,7 @@ def test_nbval_compares(validated, name):
 
 def test_nbval_ends_an_endless_cell(validated):
     assert validated["endless", 0][0] == "failure"
-    assert "Timeout of 3 seconds exceeded" in validated["endless", 0][1]
+    assert "Timeout of 2 seconds exceeded" in validated["endless", 0][1]
 
 
 def test_nbval_notices_a_dead_kernel(validated):
