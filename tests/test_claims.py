@@ -31,9 +31,29 @@ def test_printed_line(capsys, holds, options, line):
 
 
 def test_the_register_has_25_statements():
-    assert claims.STATEMENTS[0] == "F1"
-    assert claims.STATEMENTS[-1] == "F25"
-    assert len(set(claims.STATEMENTS)) == 25
+    assert list(claims.STATEMENTS) == [f"F{number}" for number in range(1, 26)]
+    assert len(set(claims.STATEMENTS.values())) == 25
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        ([(True, {}), (True, {})], "holds"),
+        ([(True, {"but": True}), (True, {})], "holds, but"),
+        ([(True, {}), (False, {})], "does not hold here"),
+        ([(True, {}), (False, {"needs": "no fork"})], "cannot be shown here (no fork)"),
+        ([(True, {"but": True}), (True, {"needs": "no fork"})], "cannot be shown here (no fork), but"),
+        ([(False, {"needs": "no fork"}), (False, {"but": True})], "does not hold here"),
+    ],
+)
+def test_summary(capsys, monkeypatch, given, outcome):
+    monkeypatch.setattr(claims, "_given", {})
+    claims.check("F3", "a claim that is made again", False)
+    for name, (holds, options) in zip(["a claim that is made again", "another"], given, strict=True):
+        claims.check("F3", name, holds, **options)
+    capsys.readouterr()
+    claims.summary()
+    assert capsys.readouterr().out == f"F3 {outcome}: {claims.STATEMENTS['F3']}\n"
 
 
 @pytest.mark.parametrize("statement", claims.STATEMENTS)

@@ -23,7 +23,7 @@ from helpers import programs
 from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, find_key
 
 
-def serve(host: str, port: int, key: bytes, ready: Callable[[str, int], None]) -> None:
+def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None]) -> None:
     """Make the two queues, register each under its name, and serve them until interrupted."""
     tasks: queue.Queue[Any] = queue.Queue()
     results: queue.Queue[Any] = queue.Queue()
@@ -35,7 +35,7 @@ def serve(host: str, port: int, key: bytes, ready: Callable[[str, int], None]) -
     Master.register("get_result_queue", callable=lambda: results)
 
     server = Master((host, port), key).get_server()
-    ready(*server.address)  # type: ignore[misc]
+    ready(server.address)
     server.serve_forever()
 
 
@@ -93,7 +93,8 @@ def _key(key_file: str | None) -> Iterator[bytes]:
         Path(path).unlink(missing_ok=True)
 
 
-def _announce(host: str, port: int) -> None:
+def _announce(address: tuple[str, int]) -> None:
+    host, port = address
     print(json.dumps({"host": host, "port": port, "pid": os.getpid()}), flush=True)
 
 
