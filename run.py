@@ -1,7 +1,8 @@
-"""Set the series up, then read it or test it: python3 run.py lab | test | refresh.
+"""Set the series up, then read it or test it: python3 run.py lab | test | bench | refresh.
 
     lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
     test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
+    bench                   print what the helpers cost beside the bare standard library
     refresh [NOTEBOOK ...]  run all or these notebooks and store their new outputs
 
 The first start installs everything into the folder .venv beside this file; later starts find it there.
@@ -160,6 +161,12 @@ def test(arguments: list[str]) -> int:
     return 1 if tests or notebooks else 0
 
 
+def bench(arguments: list[str]) -> int:
+    """Print the cost of the helpers as ratios to the bare standard library."""
+    install("[test]")
+    return run(PYTHON, "benchmarks/harness.py", *arguments).returncode
+
+
 def refresh(arguments: list[str]) -> int:
     """Run notebooks in place, one after the other, and draw the README's picture anew."""
     install("[test]")
@@ -198,7 +205,7 @@ def main() -> int:
     """Do what the first argument says."""
     for ending in (signal.SIGINT, signal.SIGTERM):  # However we are ended, we end our child first.
         signal.signal(ending, signal.default_int_handler)
-    verbs = {"lab": lab, "test": test, "refresh": refresh}
+    verbs = {"lab": lab, "test": test, "bench": bench, "refresh": refresh}
     if len(sys.argv) < 2 or sys.argv[1] not in verbs:
         print(__doc__, file=sys.stderr)
         return 2

@@ -82,7 +82,7 @@ def check(
 
 
 def summary() -> None:
-    """Print a line for each statement that was examined since this Python started, with its verdict in all."""
+    """Print a line for each statement examined since this Python started: its verdict in all."""
     for number, words in STATEMENTS.items():
         given = [verdict for verdict in _given.values() if verdict.statement == number]
         if given:
