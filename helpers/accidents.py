@@ -18,13 +18,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from helpers import jobs
+from helpers import jobs, programs
 from helpers.traces import Span, Trace, Worker
 from helpers.ways import default_start_method, leave_with_parent
 
@@ -79,6 +80,32 @@ def master_killed() -> Accident:
             return accident
 
 
+@dataclass(frozen=True)
+class Notice:
+    """Whether a pool noticed that a worker process died at its job, and how, within how many seconds.
+
+    ``how`` is the name of the exception that came instead of the job's result, or how long was waited for
+    nothing. ``takes_more`` tells whether the pool does the next job that it is given.
+    """
+
+    noticed: bool
+    how: str
+    seconds: float
+    takes_more: bool
+
+
+def notices(patience: float = 1.5) -> dict[str, Notice]:
+    """Give a job that kills its worker to each kind of process pool, and wait ``patience`` seconds for it.
+
+    The kinds are "ProcessPoolExecutor", of ``concurrent.futures``, and "Pool", of ``multiprocessing``. Each
+    has two workers, has done a job before, and is in a program of its own. Raises ValueError for a
+    ``patience`` that is not over 0 and at most 10 seconds, RuntimeError when a program with a pool fails.
+    """
+    if not 0 < patience <= 10:
+        raise ValueError(f"patience: expected over 0 and at most 10 seconds, got {patience!r}")
+    return {kind: _notice(kind, patience) for kind in _POOLS}
+
+
 # --- The reader's side -------------------------------------------------------------------------------
 
 
@@ -111,6 +138,18 @@ def _started(scene: str) -> Iterator[subprocess.Popen[str]]:
         raise
     finally:
         alarm.cancel()
+
+
+def _notice(kind: str, patience: float) -> Notice:
+    """Ask a program that has such a pool; it leaves, and its workers with it, when we stop it."""
+    program = programs.start("helpers.accidents", kind, str(patience))
+    try:
+        text = programs.output(program)
+    finally:
+        code = programs.stop(program)
+    if code:
+        raise RuntimeError(f"the program with a {kind} failed:\n{text}")
+    return Notice(**json.loads(text.splitlines()[-1]))
 
 
 def _accident(way: str, events: list[_Event], exit_code: int) -> Accident:
@@ -204,5 +243,56 @@ def main(scene: str) -> None:
             _tell("ended", number, exit_code=worker.exitcode)
 
 
+# --- The pools ---------------------------------------------------------------------------------------
+
+_Do = Callable[[Callable[[], object], float], object]  # do a job, and wait so many seconds for its result
+
+
+def _in_executor(context: Any, patience: float) -> _Event:
+    with ProcessPoolExecutor(2, context, initializer=leave_with_parent) as pool:
+        return _lose_a_worker(lambda job, seconds: pool.submit(job).result(seconds), patience)
+
+
+def _in_pool(context: Any, patience: float) -> _Event:
+    with context.Pool(2, initializer=leave_with_parent) as pool:
+        return _lose_a_worker(lambda job, seconds: pool.apply_async(job).get(seconds), patience)
+
+
+def _lose_a_worker(do: _Do, patience: float) -> _Event:
+    """Let a pool do a job that kills its worker, and then one that does not; return what came of both."""
+    do(os.getpid, DEADLINE)  # so that a slow start is not taken for silence
+    began = time.perf_counter()
+    noticed, how = True, ""
+    try:
+        do(_kill_this_process, patience)
+    except (TimeoutError, multiprocessing.TimeoutError):
+        noticed, how = False, f"still waiting after {patience:g} s"
+    except Exception as error:
+        how = type(error).__name__
+    seconds = time.perf_counter() - began
+    return {"noticed": noticed, "how": how, "seconds": seconds, "takes_more": _takes_more(do)}
+
+
+def _takes_more(do: _Do) -> bool:
+    try:
+        do(os.getpid, DEADLINE)
+    except Exception:
+        return False
+    return True
+
+
+_POOLS = {"ProcessPoolExecutor": _in_executor, "Pool": _in_pool}
+
+
+def tell_notice(kind: str, patience: float) -> None:
+    """In a program that ``_notice`` started: print what it asks for, or leave when it is gone."""
+    programs.when_input_closes(lambda: os._exit(1))
+    context = multiprocessing.get_context(default_start_method())
+    print(json.dumps(_POOLS[kind](context, patience)), flush=True)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] in _POOLS:
+        tell_notice(sys.argv[1], float(sys.argv[2]))
+    else:
+        main(sys.argv[1])

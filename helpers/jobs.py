@@ -7,12 +7,13 @@ runs the job may use it to look at the clock.
 
 import hashlib
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 Tick = Callable[[], object]
 
@@ -58,6 +59,19 @@ def _arctan_of_inverse(x: int, one: int, tick: Tick) -> int:
     return total
 
 
+def hash_block(megabytes: int = 16, tick: Tick = _no_tick) -> str:
+    """Return the SHA-256 of ``megabytes`` times 2**20 zero bytes, as 64 hexadecimal digits.
+
+    All the work is in native code of the standard library, which releases the GIL while it runs.
+    """
+    _at_least(1, megabytes=megabytes)
+    piece, found = bytes(2**18), hashlib.sha256()
+    for _ in range(megabytes * 4):
+        found.update(piece)
+        tick()
+    return found.hexdigest()
+
+
 def hash_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits. Raises OSError when it cannot be read."""
     with Path(path).open("rb") as file:
@@ -69,12 +83,45 @@ def fetch(url: str) -> int:
 
     Raises OSError when nothing answers within ten seconds, ValueError for a URL that is not http://.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "http":
-        raise ValueError(f"url: expected http://host/path, got {url!r}")
+    parts = _http(url)
     with closing(HTTPConnection(parts.netloc, timeout=10)) as server:
         server.request("GET", parts.path or "/")
         return len(server.getresponse().read())
+
+
+async def fetch_async(url: str) -> int:
+    """Do what ``fetch`` does as a coroutine, which lets others have the thread while it waits.
+
+    Raises OSError also for an answer that breaks off, and TimeoutError when all of it takes ten seconds.
+    """
+    import asyncio  # only here, as it takes as long to import as all the rest
+
+    parts = _http(url)
+    request = f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n"
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+        with closing(writer):
+            writer.write(request.encode())
+            _, end, body = (await reader.read()).partition(b"\r\n\r\n")
+    if not end:
+        raise OSError(f"{url}: the answer broke off")
+    return len(body)
+
+
+def _http(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        raise ValueError(f"url: expected http://host/path, got {url!r}")
+    return parts
+
+
+def fetch_with_curl(url: str) -> int:
+    """Do what ``fetch`` does with curl, a client written in C, as a program of its own.
+
+    Raises FileNotFoundError where there is no curl, ``subprocess.CalledProcessError`` when nothing answers.
+    """
+    command = ["curl", "--silent", "--fail", "--noproxy", "*", "--max-time", "10", url]
+    return len(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def write_durably(folder: str | os.PathLike[str], size: int = 4096) -> int:

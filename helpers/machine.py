@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -42,10 +43,12 @@ def gil() -> bool:
     return enabled() if enabled else True
 
 
-def lacks(*, cores_needed: int = 1, start_method: str | None = None, with_gil: bool | None = None) -> str:
+def lacks(
+    *, cores_needed: int = 1, start_method: str | None = None, with_gil: bool | None = None, program: str = ""
+) -> str:
     """Say in a few words what this computer lacks of what is needed; "" when it has everything.
 
-    For the ``needs`` of a claim.
+    For the ``needs`` of a claim. ``program`` is the name of a command, such as curl.
     """
     if cores() < cores_needed:
         return f"needs {cores_needed} cores, this process may use {cores()}"
@@ -53,15 +56,19 @@ def lacks(*, cores_needed: int = 1, start_method: str | None = None, with_gil: b
         return f"this system cannot start processes by {start_method}"
     if with_gil is not None and with_gil != gil():
         return "needs an interpreter with the GIL" if with_gil else "needs a free-threaded interpreter"
+    if program and not shutil.which(program):
+        return f"needs the program {program}"
     return ""
 
 
 def limits() -> dict[str, int]:
     """Return the limits that this system sets on the number of processes, threads and open files.
 
-    Only those that it has and that are set; the names are its own.
+    Only those that it has and that are set; the names are its own. A container may have "pids.max".
     """
     found = {}
+    if _cgroup("pids.max").isdigit():
+        found["pids.max"] = int(_cgroup("pids.max"))
     for name, file in (("pid_max", "pid_max"), ("threads-max", "threads-max")):
         text = _read(Path("/proc/sys/kernel") / file)
         if text.isdigit():
@@ -74,6 +81,59 @@ def limits() -> dict[str, int]:
             if soft != resource.RLIM_INFINITY:
                 found[name] = soft
     return found
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that this process could still get without swapping, at least 0."""
+    available: int = psutil.virtual_memory().available
+    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
+    if limit.isdigit() and used.isdigit():
+        available = min(available, int(limit) - int(used))
+    return max(0, available)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How many more workers would fit, by each bound; computed, not tried."""
+
+    bounds: dict[str, int]
+
+    @property
+    def number(self) -> int:
+        """The number that would fit: the least of the bounds."""
+        return min(self.bounds.values())
+
+    @property
+    def cause(self) -> str:
+        """The name of the bound that is reached first."""
+        return min(self.bounds, key=self.bounds.__getitem__)
+
+
+def capacity(kind: str, bytes_each: int) -> Capacity:
+    """Return how many more idle workers of that many bytes this computer could hold.
+
+    ``kind`` is "processes" or "threads". The bounds are "memory" and those of ``limits``, less what is in
+    use now: the system counts every thread, and a process of ``multiprocessing`` costs its master two open
+    files. Others that the system does not tell may come first; its administrator may be free of some.
+    Raises ValueError for another kind, or for fewer bytes than one.
+    """
+    if kind not in ("processes", "threads"):
+        raise ValueError(f"kind: expected 'processes' or 'threads', got {kind!r}")
+    if type(bytes_each) is not int or bytes_each < 1:
+        raise ValueError(f"bytes_each: expected a whole number of at least 1, got {bytes_each!r}")
+    left = limits()
+    files = left.pop("RLIMIT_NOFILE", None)
+    running = _threads_running() if left else 0
+    bounds = {"memory": available_memory() // bytes_each}
+    bounds |= {name: max(0, limit - running) for name, limit in left.items()}
+    if sys.platform != "win32" and files is not None and kind == "processes":
+        bounds["RLIMIT_NOFILE"] = max(0, files - psutil.Process().num_fds()) // 2
+    return Capacity(bounds)
+
+
+def _threads_running() -> int:
+    """Return the number of threads of all processes; one for a process that does not tell."""
+    return sum(process.info["num_threads"] or 1 for process in psutil.process_iter(["num_threads"]))
 
 
 @dataclass(frozen=True)

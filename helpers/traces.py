@@ -6,9 +6,9 @@ machine on Linux, macOS and Windows. Everything here is immutable and reads no c
 
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 WINDOW = 0.25 if sys.platform == "win32" else 0.002
@@ -32,6 +32,8 @@ class Span:
     and the master has the result in hand (``returned``). ``cpu`` is the CPU time in seconds that the
     worker spent on it. ``samples`` are readings (clock, CPU time since the start) taken inside the job.
     ``value`` is what the job returned; ``error`` is the text of the exception it raised, or None.
+    ``switches`` counts how often the system took the core away from the worker during the job, to give it
+    to others; None where the system does not tell.
     """
 
     job: int
@@ -44,6 +46,7 @@ class Span:
     samples: tuple[tuple[float, float], ...] = ()
     value: Any = None
     error: str | None = None
+    switches: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse times that run backwards."""
@@ -123,13 +126,42 @@ class Trace:
 
         A job that ends in the instant in which another starts does not overlap it.
         """
-        events = [(s.started, 1) for s in self.spans] + [(s.finished, -1) for s in self.spans]
-        return max(accumulate(step for _, step in sorted(events)))
+        return max(jobs for _, jobs in _at_work(self.spans))
+
+    @property
+    def overlap(self) -> float:
+        """Seconds during which at least two jobs were between start and finish."""
+        return sum(end - begin for (begin, jobs), (end, _) in pairwise(_at_work(self.spans)) if jobs >= 2)
+
+    @property
+    def queueing(self) -> float:
+        """Seconds from given to started, mean per job: its way to a worker, and its wait for a free one."""
+        return sum(span.started - span.given for span in self.spans) / len(self.spans)
+
+    @property
+    def overhead(self) -> float:
+        """Seconds from finished to returned, mean per job.
+
+        In it are the result's way back, for a process by pickling and a pipe, and its wait until the master
+        has a core (and the GIL) and is done with the results before it, or with giving out jobs.
+        """
+        return sum(span.returned - span.finished for span in self.spans) / len(self.spans)
 
     @property
     def cores_busy(self) -> float:
         """Cores kept busy on average: CPU seconds for each second of wall time."""
         return self.cpu / self.wall if self.wall else 0.0
+
+    @property
+    def efficiency(self) -> float:
+        """Cores kept busy on average for each worker, idle ones too: 0 to about 1."""
+        return self.cores_busy / len(self.workers) if self.workers else 0.0
+
+    @property
+    def switches(self) -> int | None:
+        """How often the system took the core away from a job; None when it is not known of every job."""
+        counts = [span.switches for span in self.spans if span.switches is not None]
+        return sum(counts) if len(counts) == len(self.spans) else None
 
     @property
     def peak_cores_busy(self) -> float:
@@ -148,6 +180,16 @@ class Trace:
         begins = {max(first, min(begin, last - window)) for times, _ in curves for time in times
                   for begin in (time, time - window)}  # fmt: skip
         return max(sum(_at(c, begin + window) - _at(c, begin) for c in curves) for begin in begins) / window
+
+
+def _at_work(spans: Sequence[Span]) -> list[tuple[float, int]]:
+    """Return every moment at which a job started or finished, and how many jobs were at work after it.
+
+    Within one moment, the jobs that finish come before those that start.
+    """
+    events = sorted([(s.started, 1) for s in spans] + [(s.finished, -1) for s in spans])
+    at_work = accumulate(step for _, step in events)
+    return [(time, jobs) for (time, _), jobs in zip(events, at_work, strict=True)]
 
 
 def _cpu_curve(spans: Iterable[Span], worker: Worker) -> tuple[list[float], list[float]]:

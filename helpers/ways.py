@@ -2,6 +2,9 @@
 
     trace = ways.run([jobs.pi_sum] * 8, "processes", workers=2)
 
+Two more ways have the same form: "asyncio", one thread in which jobs that wait take turns, and, from
+Python 3.14 on, "interpreters", threads that have a Python interpreter with a GIL of its own each.
+
 All ways are built on ``concurrent.futures``. The workers are started and ready before the first job is
 given, so that a trace compares the work and not the start; the start has its own figure, ``trace.startup``.
 """
@@ -14,7 +17,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -24,13 +28,18 @@ from concurrent.futures import (
     as_completed,
 )
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from helpers.traces import Span, Trace, Worker
 
 WAYS = ("serial", "threads", "processes")
+"""The ways that do any job, in any Python."""
+
+ALL_WAYS = (*WAYS, "asyncio", *(("interpreters",) if sys.version_info >= (3, 14) else ()))
+"""All that this Python has: asyncio gains only where a job is a coroutine function that waits."""
+
 Job = Callable[..., Any]
 Run = Callable[[Sequence[Job]], Trace]
 
@@ -39,11 +48,14 @@ _START = 60  # seconds that all workers may need to start, on a very busy comput
 
 
 def run(jobs: Sequence[Job], way: str, workers: int = 1, start_method: str | None = None) -> Trace:
-    """Run all jobs in one of the ``WAYS`` and return their trace, one span a job, in the order of the jobs.
+    """Run all jobs in one of ``ALL_WAYS`` and return their trace, one span a job, in the order of the jobs.
 
     A job is a function that can be called without arguments; ``functools.partial`` makes one of any
     function. What a job returns or raises is kept in its span. ``start_method`` is that of the processes,
     ``default_start_method()`` unless given. Raises ValueError or TypeError for arguments that make no sense.
+
+    Asyncio has one worker, its thread, and ``workers`` is how many jobs may be under way in it at once, so
+    that their spans overlap. It alone runs coroutine functions; any other function holds up all the rest.
     """
     with pool(way, workers, start_method) as run_jobs:
         return run_jobs(jobs)
@@ -54,7 +66,7 @@ def pool(way: str, workers: int = 1, start_method: str | None = None) -> Iterato
     """Start the workers, hand out a function that runs jobs on them, and end them when the block is left.
 
     When the block is left by an error or an interrupt, jobs at work are not waited for: processes are
-    ended, threads are left to finish the job they have in hand.
+    ended, coroutines are cancelled, threads are left to finish the job they have in hand.
     """
     _check(way, workers, start_method)
     if way == "serial":
@@ -63,7 +75,7 @@ def pool(way: str, workers: int = 1, start_method: str | None = None) -> Iterato
     began = time.perf_counter()
     executor, barrier = _executor(way, workers, start_method)
     try:
-        gather = partial(_gather, executor, barrier, workers)
+        gather = partial(_gather, executor, barrier, 1 if way == "asyncio" else workers)
         crew = gather()
         yield partial(_run_pooled, executor, way, crew, time.perf_counter() - began, gather)
     except BaseException:
@@ -86,9 +98,36 @@ def default_start_method() -> str:
     return chosen
 
 
+def lacks(way: str) -> str:
+    """Say in a few words what this Python lacks of a way; "" when it has it. For the ``needs`` of a claim."""
+    needed = way == "interpreters" and way not in ALL_WAYS
+    return (
+        f"needs Python 3.14 or later, this is {sys.version_info[0]}.{sys.version_info[1]}" if needed else ""
+    )
+
+
+@contextmanager
+def switch_interval(seconds: float) -> Iterator[None]:
+    """Let a thread hold the GIL for ``seconds`` when others want it, instead of 0.005, within the block.
+
+    It holds for the threads of this process, in all ways but "processes" and "interpreters". Machine code
+    that does not release the GIL holds it for longer still, and without a GIL it has no effect.
+    """
+    if not isinstance(seconds, int | float) or not 0.000001 <= seconds <= 10:
+        raise ValueError(f"seconds: expected 0.000001 to 10, got {seconds!r}")
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def _check(way: str, workers: int, start_method: str | None) -> None:
-    if way not in WAYS:
-        raise ValueError(f"way: expected one of {', '.join(WAYS)}, got {way!r}")
+    if lacks(way):
+        raise ValueError(f"way: {way!r} {lacks(way)}")
+    if way not in ALL_WAYS:
+        raise ValueError(f"way: expected one of {', '.join(ALL_WAYS)}, got {way!r}")
     if type(workers) is not int or workers < 1:
         raise ValueError(f"workers: expected a whole number of at least 1, got {workers!r}")
     known = multiprocessing.get_all_start_methods()
@@ -96,26 +135,99 @@ def _check(way: str, workers: int, start_method: str | None) -> None:
         raise ValueError(f"start_method: this system has {', '.join(known)}, got {start_method!r}")
 
 
-def _check_jobs(jobs: Sequence[Job], *, picklable: bool) -> None:
+def _check_jobs(jobs: Sequence[Job], way: str) -> None:
     if not isinstance(jobs, Sequence):
         raise TypeError(f"jobs: expected a list of functions, got {jobs!r}")
     if not jobs:
         raise ValueError("jobs: expected at least one job, got none")
-    main = sys.modules["__main__"]  # of a notebook or a prompt: has no file
     for number, job in enumerate(jobs):
         if not callable(job):
             raise TypeError(f"jobs[{number}]: expected a function, got {job!r}")
-        try:
-            if picklable and b"__main__" in pickle.dumps(job) and not hasattr(main, "__file__"):
-                raise pickle.PicklingError("there is no file to import it from")
-        except Exception as error:
-            raise TypeError(
-                f"jobs[{number}]: a process must import its job by name, so expected a function from a "
-                f"module such as helpers.jobs, not a lambda or one made in a cell; got {job!r}"
-            ) from error
+        if inspect.iscoroutinefunction(job) and way != "asyncio":
+            raise TypeError(f"jobs[{number}]: only asyncio runs a coroutine function, got {job!r}")
+        if way in ("processes", "interpreters"):
+            _check_importable(job, number, way)
+
+
+def _check_importable(job: Job, number: int, way: str) -> None:
+    main = sys.modules["__main__"]  # of a notebook or a prompt: has no file
+    worker = "a process" if way == "processes" else "an interpreter"
+    try:
+        if b"__main__" in pickle.dumps(job) and not hasattr(main, "__file__"):
+            raise pickle.PicklingError("there is no file to import it from")
+    except Exception as error:
+        raise TypeError(
+            f"jobs[{number}]: {worker} must import its job by name, so expected a function from a "
+            f"module such as helpers.jobs, not a lambda or one made in a cell; got {job!r}"
+        ) from error
 
 
 # --- In the worker -----------------------------------------------------------------------------------
+
+
+if sys.platform == "linux":
+    import resource
+
+    def _switches() -> int | None:
+        """Return how often the system took the core away from this thread; None where it does not tell."""
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+else:
+
+    def _switches() -> int | None:
+        """Return None: this system does not tell how often it took the core away from a thread."""
+        return None
+
+
+class _Watch:
+    """One job's clocks: wall time from first to last, CPU time only while the job has its thread."""
+
+    def __init__(self) -> None:
+        """Start both."""
+        self.samples: list[tuple[float, float]] = []
+        self.cpu, self.switches = 0.0, 0
+        self.started = time.perf_counter()
+        self._resume()
+
+    def _resume(self) -> None:
+        self._switches_before, self._cpu_before = _switches(), time.thread_time()
+
+    def _pause(self) -> None:
+        self.cpu += time.thread_time() - self._cpu_before
+        self.switches += (_switches() or 0) - (self._switches_before or 0)
+
+    def tick(self) -> None:
+        """Note what the clocks show, unless they were looked at just now."""
+        now = time.perf_counter()
+        if now - (self.samples[-1][0] if self.samples else self.started) >= _SAMPLE:
+            self.samples.append((now, self.cpu + time.thread_time() - self._cpu_before))
+
+    @types.coroutine
+    def steps(self, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Run a coroutine, and stop the clock of CPU time whenever it waits: others have the thread then."""
+        step: Callable[[], Any] = partial(coroutine.send, None)
+        while True:
+            try:
+                waits_for = step()
+            except StopIteration as done:
+                return done.value
+            self._pause()
+            self.samples.append((time.perf_counter(), self.cpu))
+            try:
+                yield waits_for
+                step = partial(coroutine.send, None)
+            except BaseException as error:  # such as a cancellation, which the job may want to answer
+                step = partial(coroutine.throw, error)
+            self.samples.append((time.perf_counter(), self.cpu))
+            self._resume()
+
+    def span(self, number: int, given: float, value: object, error: BaseException | None) -> Span:
+        """Stop the clocks and return the span; ``returned`` is for the master to fill in."""
+        self._pause()
+        now = time.perf_counter()
+        me, text = _me(), None if error is None else f"{type(error).__name__}: {error}"
+        switches = None if self._switches_before is None else self.switches
+        samples = tuple(self.samples)
+        return Span(number, me, given, self.started, now, now, self.cpu, samples, value, text, switches)
 
 
 def timed(number: int, job: Job, given: float) -> Span:
@@ -123,22 +235,30 @@ def timed(number: int, job: Job, given: float) -> Span:
 
     A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
     """
-    samples: list[tuple[float, float]] = []
-    value = error = None
-    started, cpu_started = time.perf_counter(), time.thread_time()
-
-    def tick() -> None:
-        now = time.perf_counter()
-        if now - (samples[-1][0] if samples else started) >= _SAMPLE:
-            samples.append((now, time.thread_time() - cpu_started))
-
+    watch = _Watch()
     try:
-        value = call(job, tick)
+        value, error = call(job, watch.tick), None
     except (Exception, SystemExit) as exception:
-        error = f"{type(exception).__name__}: {exception}"
-    cpu, finished = time.thread_time() - cpu_started, time.perf_counter()
-    me = Worker(os.getpid(), threading.get_native_id())
-    return Span(number, me, given, started, finished, finished, cpu, tuple(samples), value, error)
+        value, error = None, exception
+    return watch.span(number, given, value, error)
+
+
+async def _timed_in_loop(number: int, job: Job, given: float) -> Span:
+    """Do what ``timed`` does for a job in an event loop, a coroutine function or any other."""
+    from asyncio import CancelledError
+
+    watch = _Watch()
+    try:
+        value, error = call(job, watch.tick), None
+        if inspect.iscoroutine(value):
+            value = await watch.steps(value)
+    except (Exception, SystemExit, CancelledError) as exception:
+        value, error = None, exception
+    return watch.span(number, given, value, error)
+
+
+def _me() -> Worker:
+    return Worker(os.getpid(), threading.get_native_id())
 
 
 def call(job: Job, tick: Callable[[], object]) -> Any:
@@ -156,7 +276,7 @@ def _meet(barrier: Any, _jobs: Sequence[Job]) -> Worker:
     To receive the jobs, a process has to import the modules that they come from.
     """
     (barrier or _barrier).wait(_START)
-    return Worker(os.getpid(), threading.get_native_id())
+    return _me()
 
 
 _barrier: Any = None  # in a worker process: the barrier it was started with
@@ -168,6 +288,29 @@ def _set_up_process(barrier: Any) -> None:
     _barrier = barrier
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_with_parent()
+
+
+def _set_up_interpreter(path: list[str]) -> None:
+    """Prepare a worker interpreter: it finds modules where its master does."""
+    sys.path[:] = path
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """A barrier for interpreters, which share no objects except queues of a kind of their own."""
+
+    workers: int
+    arrivals: Any
+
+    def wait(self, seconds: float) -> None:
+        """Wait until as many have come as there are workers, again and again."""
+        end = time.perf_counter() + seconds
+        self.arrivals.put(None)
+        expected = -(-self.arrivals.qsize() // self.workers) * self.workers
+        while self.arrivals.qsize() < expected:
+            if time.perf_counter() > end:
+                raise threading.BrokenBarrierError
+            time.sleep(0.001)
 
 
 def leave_with_parent() -> None:
@@ -189,16 +332,63 @@ def _executor(way: str, workers: int, start_method: str | None) -> tuple[Executo
     """Return an executor, and the barrier to hand to ``_meet`` (None: processes were started with it)."""
     if way == "threads":
         return ThreadPoolExecutor(workers), threading.Barrier(workers)
+    if way == "asyncio":
+        return _LoopExecutor(workers), threading.Barrier(1)
+    if sys.version_info >= (3, 14) and way == "interpreters":
+        from concurrent.futures import InterpreterPoolExecutor
+        from concurrent.interpreters import create_queue
+
+        interpreters = InterpreterPoolExecutor(workers, initializer=_set_up_interpreter, initargs=(sys.path,))
+        return interpreters, _Meeting(workers, create_queue())
     context = multiprocessing.get_context(start_method or default_start_method())
     barrier = context.Barrier(workers)
     return ProcessPoolExecutor(workers, context, initializer=_set_up_process, initargs=(barrier,)), None
 
 
+class _LoopExecutor(Executor):
+    """A thread of its own with asyncio's event loop, in which so many jobs are under way at once.
+
+    A thread of its own, as that of a notebook's kernel has a running loop already.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        """Start the thread and wait until its loop runs."""
+        import asyncio  # only here, as it takes as long to import as all the rest
+
+        self._asyncio, self._turns = asyncio, asyncio.Semaphore(at_once)
+        ready: Future[Any] = Future()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(ready),), daemon=True)
+        self._thread.start()
+        self._loop, self._leave = ready.result(_START)
+
+    async def _serve(self, ready: Future[Any]) -> None:
+        leave = self._asyncio.Event()
+        ready.set_result((self._asyncio.get_running_loop(), leave))
+        await leave.wait()  # then asyncio.run cancels what is still under way, and waits until it has ended
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call a function, which may be a coroutine function, in the loop when it is its turn."""
+        if self._loop.is_closed():
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        job = self._in_turn(partial(function, *args, **kwargs))
+        return self._asyncio.run_coroutine_threadsafe(job, self._loop)
+
+    async def _in_turn(self, function: Callable[[], Any]) -> Any:
+        async with self._turns:
+            result = function()
+            return await result if inspect.isawaitable(result) else result
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Cancel what is under way and end the thread; a job that holds up the loop may go on for a while."""
+        with suppress(RuntimeError):  # it is closed already
+            self._loop.call_soon_threadsafe(self._leave.set)
+        self._thread.join(None if wait else 1)
+
+
 def _run_serial(jobs: Sequence[Job]) -> Trace:
-    _check_jobs(jobs, picklable=False)
+    _check_jobs(jobs, "serial")
     spans = tuple(timed(number, job, time.perf_counter()) for number, job in enumerate(jobs))
-    me = Worker(os.getpid(), threading.get_native_id())
-    return Trace("serial", spans, (me,), master=os.getpid())
+    return Trace("serial", spans, (_me(),), master=os.getpid())
 
 
 def _gather(executor: Executor, barrier: Any, workers: int, jobs: Sequence[Job] = ()) -> tuple[Worker, ...]:
@@ -215,7 +405,7 @@ def _run_pooled(
     gather: Callable[[Sequence[Job]], object],
     jobs: Sequence[Job],
 ) -> Trace:
-    _check_jobs(jobs, picklable=way == "processes")
+    _check_jobs(jobs, way)
     with suppress(BrokenExecutor):  # a worker that died in an earlier run: each job will say so
         gather(list({getattr(job, "func", job) for job in jobs}))
     given = [time.perf_counter()] * len(jobs)
@@ -232,7 +422,8 @@ def _run_pooled(
 
 def _submit(executor: Executor, number: int, job: Job, given: float) -> Future[Span]:
     try:
-        return executor.submit(timed, number, job, given)
+        run_one: Callable[..., Any] = _timed_in_loop if isinstance(executor, _LoopExecutor) else timed
+        return executor.submit(run_one, number, job, given)
     except BrokenExecutor as error:  # a worker process died before this job could be given
         future: Future[Span] = Future()
         future.set_exception(error)

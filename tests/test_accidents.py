@@ -108,12 +108,40 @@ def test_of_a_killed_master_only_the_worker_that_watches_it_leaves():
     assert len(accident.trace.pids | {accident.trace.master}) == 4
 
 
+def test_one_kind_of_pool_notices_a_dead_worker_and_the_other_waits():
+    before = set(psutil.Process().children(recursive=True))
+    notices = accidents.notices(patience=1)
+    assert set(psutil.Process().children(recursive=True)) <= before
+    executor, pool = notices["ProcessPoolExecutor"], notices["Pool"]
+    assert executor.noticed
+    assert executor.how == "BrokenProcessPool"
+    assert 0 < executor.seconds < 1
+    assert not executor.takes_more
+    assert not pool.noticed
+    assert pool.how == "still waiting after 1 s"
+    assert pool.seconds > 0.9
+    assert pool.takes_more
+
+
+@pytest.mark.parametrize("patience", [0, -1, 11])
+def test_patience_is_a_short_time(patience):
+    with pytest.raises(ValueError, match="patience: "):
+        accidents.notices(patience)
+
+
+def test_a_pool_that_cannot_be_asked_is_an_error():
+    with pytest.raises(RuntimeError, match="the program with a Whirlpool failed:"):
+        accidents._notice("Whirlpool", 1)
+
+
 INTERRUPTED = """
 import json
+import signal
 import threading
 import psutil
 from helpers import accidents
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us started in the background
 read = json.loads
 def read_aloud(line):
     print(line, end="", flush=True)
@@ -136,11 +164,14 @@ def test_an_interrupted_scene_leaves_nothing(scene, whole_group):
     """The reader waits at the first line of a worker at work, so that the interrupt comes before the end."""
     command = [sys.executable, "-c", INTERRUPTED.format(scene=scene)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as reader:
-        steps = [json.loads(reader.stdout.readline())]
-        while steps[-1]["event"] != "working":
-            steps.append(json.loads(reader.stdout.readline()))
-        family = existing({step["pid"] for step in steps if "pid" in step})
-        (os.killpg if whole_group else os.kill)(reader.pid, signal.SIGINT)
-        output, _ = reader.communicate(timeout=10)
+        try:
+            steps = [json.loads(reader.stdout.readline())]
+            while steps[-1]["event"] != "working":
+                steps.append(json.loads(reader.stdout.readline()))
+            family = existing({step["pid"] for step in steps if "pid" in step})
+            (os.killpg if whole_group else os.kill)(reader.pid, signal.SIGINT)
+            output, _ = reader.communicate(timeout=10)
+        finally:
+            reader.kill()
     assert output == "left: []\n"
     assert still_alive(family) == []

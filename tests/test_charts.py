@@ -4,8 +4,11 @@ import base64
 import subprocess
 import sys
 import warnings
+from itertools import combinations
+from typing import NamedTuple
 
 import pytest
+from matplotlib.figure import Figure
 
 from helpers import charts
 from helpers.charts import style, words
@@ -40,35 +43,55 @@ POINTS = [
     for n, value in zip((1, 2, 4), values, strict=True)
 ]
 ONE = [Speedup("serial", 1, (1.0,))]
+AT_ONCE = trace(*(span(n, 0.1 * n, 2.0 + 0.1 * n, share=0.0) for n in range(4)), way="asyncio", crew=CREW[:1])
+SERVERS = {
+    "pre-fork": {"requests per second": 812.0, "private memory (MB)": 44.1, "requests lost in a crash": 1},
+    "threaded": {"requests per second": 12_655.0, "requests lost in a crash": 37},
+    "hybrid": {"requests per second": 790.0, "private memory (MB)": None, "requests lost in a crash": 0},
+}
+
+
+class Picture(NamedTuple):
+    """A figure, laid out, and its alt text without the title."""
+
+    figure: Figure
+    alt: str
 
 
 @pytest.fixture
 def shown(monkeypatch):
-    """Catch what is shown: (data, metadata) of each picture. A warning fails the test."""
-    pictures = []
-    monkeypatch.setattr(style, "display", lambda data, raw, metadata: pictures.append((data, metadata)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield pictures
-
-
-@pytest.fixture
-def figures(shown, monkeypatch):
-    """Catch the figures, drawn."""
+    """Catch what is shown: (data, metadata) of each picture."""
     caught = []
-    show = style._show
-    monkeypatch.setattr(style, "_show", lambda figure, *texts: (show(figure, *texts), caught.append(figure)))
+    monkeypatch.setattr(style, "display", lambda data, raw, metadata: caught.append((data, metadata)))
     return caught
 
 
-def texts(figure):
-    """Return every visible text of a drawn figure."""
-    found = figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_visible())
+@pytest.fixture
+def drawn(monkeypatch):
+    """Catch the pictures before they become PNGs, which takes most of the time. A warning fails the test."""
+    caught = []
+
+    def catch(figure, title, alt):
+        figure.draw_without_rendering()
+        caught.append(Picture(figure, alt))
+
+    monkeypatch.setattr(style, "_show", catch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield caught
+
+
+def texts(picture):
+    """Return every visible text of a picture."""
+    found = picture.figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_visible())
     return [artist.get_text().replace("\n", " ") for artist in found if artist.get_text()]
 
 
-def alt(shown):
-    return shown[-1][1]["image/png"]["alt"]
+def boxes(axes):
+    """Return where the texts of a panel are: tick labels, axis labels, titles, notes."""
+    artists = [*axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label,
+               axes.yaxis.label, axes.title, axes._left_title]  # fmt: skip
+    return [artist.get_window_extent() for artist in artists if artist.get_visible() and artist.get_text()]
 
 
 # --- What a picture is made of -----------------------------------------------------------------------
@@ -84,6 +107,7 @@ def test_a_picture_is_a_sharp_png_and_its_title(shown):
     assert png.startswith(b"\x89PNG")
     assert size == [2 * metadata["image/png"]["width"], 2 * metadata["image/png"]["height"]]
     assert metadata["image/png"]["width"] == 900
+    assert metadata["image/png"]["alt"].startswith(f"{TITLE}. 3 jobs on 2 workers took 400 ms")
 
 
 def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
@@ -96,9 +120,9 @@ def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
     assert shown[0] == shown[1]
 
 
-def test_a_long_title_is_wrapped(figures):
+def test_a_long_title_is_wrapped(drawn):
     charts.costs({"call": [1e-6]}, "A long finding, said in full. " * 6)
-    assert figures[0].get_suptitle().count("\n") >= 2
+    assert drawn[0].figure.get_suptitle().count("\n") >= 2
 
 
 def test_charts_does_not_load_with_helpers_nor_pyplot_with_charts():
@@ -111,10 +135,10 @@ from helpers import charts; print('matplotlib.pyplot' in sys.modules)"""
 # --- What it says ------------------------------------------------------------------------------------
 
 
-def test_timeline_tells_workers_jobs_waiting_errors_and_marks(figures, shown):
+def test_timeline_tells_workers_jobs_waiting_errors_and_marks(drawn):
     failed = trace(*TWO.spans[:2], span(2, 5.2, 5.3, share=0.0, error="OSError: disk full"), crew=CREW[:3])
     charts.timeline(failed, TITLE, marks={"master killed": 5.25})
-    found = texts(figures[0])
+    found = texts(drawn[0])
     expected = {
         "process 1",
         "PID 100",
@@ -129,94 +153,205 @@ def test_timeline_tells_workers_jobs_waiting_errors_and_marks(figures, shown):
     }
     assert expected <= set(found)
     assert "time in ms, from the first job given out" in found
-    said = alt(shown)
-    assert said.startswith(f"{TITLE}. 3 jobs on 3 workers took 300 ms, at most 2 at once. CPU time was 75%")
+    said = drawn[0].alt
+    assert said.startswith("3 jobs on 3 workers took 300 ms, at most 2 at once. CPU time was 75%")
     assert "process 1: 2 jobs, 300 ms." in said
     assert "process 3: 0 jobs, 0 s." in said
     assert "Job 3 failed: OSError: disk full." in said
     assert "Mark at 250 ms: master killed." in said
 
 
-def test_no_legend_where_all_was_on_a_core(figures):
+def test_no_legend_where_all_was_on_a_core(drawn):
     charts.timeline(trace(span(0)), TITLE)
-    assert "waiting" not in texts(figures[0])
+    assert "waiting" not in texts(drawn[0])
 
 
-def test_workers_are_named_after_their_way(figures):
+def test_workers_are_named_after_their_way(drawn):
     charts.timeline(trace(span(0), way="threads"), TITLE)
     charts.timeline(trace(span(0), way="serial", crew=CREW[:1]), TITLE)
     charts.timeline(trace(span(0), way="pre-fork"), TITLE)
-    assert "thread 2" in texts(figures[0])
-    assert "worker 1" in texts(figures[1])
-    assert "process 2" in texts(figures[2])
+    assert "thread 2" in texts(drawn[0])
+    assert "worker 1" in texts(drawn[1])
+    assert "process 2" in texts(drawn[2])
 
 
 def test_samples_cut_a_block_where_its_worker_began_to_wait():
-    from helpers.charts.runs import _pieces
+    from helpers.charts.blocks import pieces
 
     halves = span(0, 0.0, 2.0, share=0.5, samples=((1.0, 1.0), (1.001, 1.0)))
-    assert list(_pieces(halves, 0.1)) == [(0.0, 1.0, True), (1.0, 1.0, False)]
-    assert list(_pieces(span(0, share=0.4), 0.1)) == [(0.0, 1.0, False)]
+    assert list(pieces(halves, 0.1)) == [(0.0, 1.0, True), (1.0, 1.0, False)]
+    assert list(pieces(span(0, share=0.4), 0.1)) == [(0.0, 1.0, False)]
 
 
-def test_timelines_share_one_time_axis(figures, shown):
+def test_the_legend_explains_what_waits_also_where_nothing_else_is_seen(drawn):
+    charts.timeline(trace(span(0, share=0.0)), TITLE)
+    assert {"on a core", "waiting"} <= set(texts(drawn[0]))
+
+
+def test_until_shows_the_first_seconds_only(drawn):
+    long = trace(span(0, 0.0, 1.0), span(1, 0.0, 9.0, CREW[1]), span(2, 5.0, 6.0, share=0.0, error="late"))
+    charts.timeline(long, TITLE, until=2.0, marks={"seen": 1.5, "beyond": 5.0})
+    found, axes = texts(drawn[0]), drawn[0].figure.axes[0]
+    assert axes.get_xlim()[1] == 2.0
+    assert {"seen", "1", "2", "time in s, only the first 2.0 s"} <= set(found)
+    assert not {"beyond", "3", "waiting"} & set(found)
+    assert [text.get_position()[0] for text in axes.texts if text.get_text() == "2"] == [1.0]
+    assert drawn[0].alt.startswith("3 jobs on 2 workers took 9.0 s")
+    assert drawn[0].alt.endswith("The picture shows the first 2.0 s.")
+
+
+def test_until_beyond_the_end_changes_nothing(drawn):
+    charts.timelines({"one": TWO}, TITLE)
+    charts.timelines({"one": TWO}, TITLE, until=60)
+    before, after = (picture.figure.axes[0].get_xlim() for picture in drawn)
+    assert before == after
+    assert texts(drawn[0]) == texts(drawn[1])
+
+
+def test_jobs_that_overlap_on_one_worker_lie_in_lanes(drawn):
+    from helpers.charts.blocks import lanes
+
+    one, two, three = span(0, 0.0, 2.0), span(1, 1.0, 3.0), span(2, 2.0, 4.0)
+    assert lanes([three, two, one]) == [[one, three], [two]]
+    assert lanes([]) == [[]]
+    charts.timeline(AT_ONCE, TITLE)
+    numbers = {t.get_text(): t.get_position()[1] for t in drawn[0].figure.axes[0].texts}
+    assert numbers["1"] < numbers["2"] < numbers["3"] < numbers["4"]
+    assert texts(drawn[0]).count("thread 1") == 1
+    assert "4 jobs on 1 worker took 2.3 s, at most 4 at once." in drawn[0].alt
+
+
+def test_timelines_share_one_time_axis(drawn):
     charts.timelines({"one": trace(span(0, 0.0, 4.0)), "two": TWO}, TITLE)
-    panels = figures[0].axes
+    panels = drawn[0].figure.axes
     assert {axes.get_xlim() for axes in panels} == {panels[0].get_xlim()}
-    assert {"one: 4.0 s", "two: 400 ms"} <= set(texts(figures[0]))
-    assert "one: 1 job on 2 workers took 4.0 s" in alt(shown)
+    assert {"one: 4.0 s", "two: 400 ms"} <= set(texts(drawn[0]))
+    assert "one: 1 job on 2 workers took 4.0 s" in drawn[0].alt
 
 
-def test_cpu_shares_tells_the_percentage(figures, shown):
+def test_cpu_shares_tells_the_percentage(drawn):
     charts.cpu_shares({"sum": trace(span(0)), "sleep": trace(span(0, share=0.05), way="threads")}, TITLE)
-    found = texts(figures[0])
+    found = texts(drawn[0])
     assert {"sum", "sleep", "100% CPU", "5% CPU", "waiting", "% of the time from start to finish"} <= set(
         found
     )
-    assert "sum: 100% CPU time, 0% waiting. sleep: 5% CPU time, 95% waiting." in alt(shown)
+    assert "sum: 100% CPU time, 0% waiting. sleep: 5% CPU time, 95% waiting." in drawn[0].alt
 
 
-def test_speedups_has_ideal_cores_and_a_line_a_way(figures, shown):
+def test_speedups_has_ideal_cores_and_a_line_a_way(drawn):
     charts.speedups(POINTS, TITLE, cores=2)
-    axes = figures[0].axes[0]
-    assert {"ideal", "threads", "processes", "my own", "cores of this computer"} <= set(texts(figures[0]))
+    axes = drawn[0].figure.axes[0]
+    assert {"ideal", "threads", "processes", "my own", "cores of this computer"} <= set(texts(drawn[0]))
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylabel() == "times as fast as serial"
-    assert "processes: 1.0 (0.9 to 1.2) with 1 worker, 1.9 (1.7 to 2.3) with 2 workers" in alt(shown)
-    assert "this computer has 2 cores." in alt(shown)
+    assert "processes: 1.0 (0.9 to 1.2) with 1 worker, 1.9 (1.7 to 2.3) with 2 workers" in drawn[0].alt
+    assert "this computer has 2 cores." in drawn[0].alt
 
 
-def test_scaling_has_plain_numbers_and_its_limit(figures, shown):
+def test_amdahl_draws_the_law_over_the_measurement(drawn):
+    charts.amdahl(POINTS, 0.1, TITLE, cores=2)
+    assert {"Amdahl's law with 10% serial", "ideal", "processes", "cores of this computer"} <= set(
+        texts(drawn[0])
+    )
+    law = [line for line in drawn[0].figure.axes[0].lines if len(line.get_xdata()) == 201]
+    assert [line.get_ydata()[-1] for line in law] == [pytest.approx(1 / (0.1 + 0.9 / 4))]
+    assert "Amdahl's law with 10% serial: at most 1.0 with 1 worker, 1.8 with 2 workers" in drawn[0].alt
+
+
+def test_crossing_marks_its_value_on_logarithmic_axes(drawn):
+    times = {"serial": [0.008, 0.08, 0.8], "processes": [0.011, 0.045, 0.41]}
+    charts.crossing([1e-3, 1e-2, 1e-1], times, TITLE, crossing=1.53e-3)
+    charts.crossing([2e-3, 3e-3], {"serial": [0.02, 0.03]}, TITLE)
+    axes = drawn[0].figure.axes[0]
+    assert {axes.get_xscale(), axes.get_yscale()} == {"log"}
+    expected = {
+        "serial",
+        "processes",
+        "they cross at 1.5 ms a job",
+        "10 ms",
+        "time of one job",
+        "time of all jobs",
+    }
+    assert expected <= set(texts(drawn[0]))
+    assert "processes: 11 ms with jobs of 1.0 ms, 45 ms with jobs of 10 ms" in drawn[0].alt
+    assert drawn[0].alt.endswith("They cross at 1.5 ms a job.")
+    assert {"1 ms", "10 ms", "100 ms"} <= set(texts(drawn[1]))  # powers of ten around less than one decade
+    assert "cross" not in drawn[1].alt
+
+
+def test_switching_has_a_panel_for_what_it_costs_and_one_for_how_often(drawn):
+    charts.switching([8, 2, 4], [57.0, 60.0, 59.0], [900.0, 0.0, None], TITLE, cores=2)
+    throughput, switches = drawn[0].figure.axes
+    assert throughput.get_ylim()[0] == 0
+    assert list(switches.lines[0].get_xdata()) == [2, 8]
+    expected = {"95%", "900", "2", "4", "8", "processes", "throughput (% of that with 2)"}
+    assert {*expected, "involuntary context switches per second"} <= set(texts(drawn[0]))
+    assert "100% with 2. 98% with 4. 95% with 8. Involuntary" in drawn[0].alt
+    assert drawn[0].alt.endswith("per second. 0 with 2. 900 with 8.")
+
+
+def test_switching_without_counts_has_one_panel_and_says_so(drawn):
+    charts.switching([2, 4], [1.0, 0.9], [None, None], TITLE, cores=2)
+    assert len(drawn[0].figure.axes) == 1
+    assert "This system does not tell how often" in drawn[0].alt
+
+
+def test_scaling_has_plain_numbers_and_its_limit(drawn):
     charts.scaling(
         [Speedup("processes", 2**n, (1.5**n,)) for n in range(8)], TITLE, limit=20, limit_label="bound"
     )
-    assert {"1", "2", "64", "128", "ideal", "processes", "bound"} <= set(texts(figures[0]))
-    assert "bound: a line at 20." in alt(shown)
-    assert "17 (17 to 17) with 128 workers" in alt(shown)
+    assert {"1", "2", "64", "128", "ideal", "processes", "bound"} <= set(texts(drawn[0]))
+    assert "bound: a line at 20." in drawn[0].alt
+    assert "17 (17 to 17) with 128 workers" in drawn[0].alt
 
 
-def test_labels_at_the_ends_of_lines_do_not_overlap(figures):
+def test_labels_at_the_ends_of_lines_do_not_overlap(drawn):
     charts.speedups(POINTS, TITLE, cores=2)
-    figure = figures[0]
-    figure.draw_without_rendering()
     names = {"ideal", "threads", "processes", "my own"}
-    boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text() in names]
-    assert len(boxes) == 4
-    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[n + 1 :])
+    found = [text.get_window_extent() for text in drawn[0].figure.axes[0].texts if text.get_text() in names]
+    assert len(found) == 4
+    assert not any(a.overlaps(b) for a, b in combinations(found, 2))
 
 
-def test_costs_are_sorted_and_in_units_for_people(figures, shown):
+def test_costs_are_sorted_and_in_units_for_people(drawn):
     charts.costs({"process": [0.05], "thread": [9e-5, 1e-4, 3e-4]}, TITLE, unit_label="time to start")
-    found = texts(figures[0])
+    found = texts(drawn[0])
     assert {"100 µs", "50 ms", "time to start, on a logarithmic scale"} <= set(found)
     assert found.index("thread") < found.index("process")
-    assert "thread: 100 µs (90 µs to 300 µs). process: 50 ms (50 ms to 50 ms)." in alt(shown)
+    assert "thread: 100 µs (90 µs to 300 µs). process: 50 ms (50 ms to 50 ms)." in drawn[0].alt
 
 
-def test_throughput_tells_each_rate(figures, shown):
+def test_bars_are_drawn_from_0_in_the_order_given(drawn):
+    charts.bars({"process": [9.0, 9.4, 10.2], "thread": 0.06, "none": 0}, TITLE, axis="memory (MB)")
+    found = texts(drawn[0])
+    assert found.index("process") < found.index("thread") < found.index("none")
+    assert {"9.4", "0.06", "0", "memory (MB)"} <= set(found)
+    assert drawn[0].figure.axes[0].get_xlim() == (0, 10.2)
+    assert drawn[0].alt == "memory (MB). process: 9.4 (9.0 to 10). thread: 0.06. none: 0."
+
+
+def test_panels_has_a_panel_a_quantity_and_a_colour_a_thing(drawn):
+    charts.panels(SERVERS, TITLE)
+    found = texts(drawn[0])
+    assert len(drawn[0].figure.axes) == 3
+    assert {*SERVERS, "requests per second", "812", "13k", "44", "37", "0"} <= set(found)
+    assert found.count("not known") == 2
+    for axes in drawn[0].figure.axes:
+        assert axes.get_xlim()[0] == 0
+    colors = {tuple(bar.get_facecolor()) for axes in drawn[0].figure.axes for bar in axes.patches}
+    assert len(colors) == 3
+    assert "hybrid. requests per second: 790; private memory (MB): not known;" in drawn[0].alt
+
+
+def test_panels_fill_rows_and_leave_no_empty_axes(drawn):
+    charts.panels({"a": {f"quantity {n}": n for n in range(5)}}, TITLE)
+    assert len(drawn[0].figure.axes) == 5
+
+
+def test_throughput_tells_each_rate(drawn):
     charts.throughput({2: 590.0, 1: 310.4, 4: 12_345.0}, TITLE)
-    assert {"310", "590", "12k", "ideal", "workers", "tasks per second"} <= set(texts(figures[0]))
-    assert "1 worker: 310 tasks per second. 2 workers: 590 tasks per second." in alt(shown)
+    assert {"310", "590", "12k", "ideal", "workers", "tasks per second"} <= set(texts(drawn[0]))
+    assert "1 worker: 310 tasks per second. 2 workers: 590 tasks per second." in drawn[0].alt
 
 
 def test_every_way_has_a_look_of_its_own():
@@ -249,6 +384,16 @@ def test_durations_in_words(seconds, text):
     assert words.human(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("number", "text", "on_an_axis"),
+    [(0, "0", "0"), (0.5, "0.5", "0.5"), (7, "7", "7"), (7.0, "7.0", "7"), (2500.0, "2,500", "2500")]
+    + [(n, t, t) for n, t in ((9999.6, "10k"), (2e6, "2.0M"), (34e6, "34M"), (5e9, "5.0G"))],
+)
+def test_numbers_in_few_characters(number, text, on_an_axis):
+    assert words.compact(number) == text
+    assert words.plain(number) == on_an_axis
+
+
 # --- What must not break it --------------------------------------------------------------------------
 
 INSTANT = trace(span(0, 3.0, 3.0))
@@ -269,23 +414,54 @@ EXTREMES = {
     "far apart": lambda: charts.scaling([*ONE, Speedup("fork", 4096, (1e-3, 4e3))], TITLE, limit=1e5),
     "one cost": lambda: charts.costs({"thread": [1e-3]}, TITLE),
     "costs far apart": lambda: charts.costs({"call": [1e-9], "day": (86400, 1e5)}, TITLE),
+    "one bar": lambda: charts.bars({"thread": 0}, TITLE, axis="MB"),
+    "bars far apart": lambda: charts.bars(
+        {f"{n} {'name ' * n}": [10.0 ** (2 * n - 12), 0] for n in range(12)}, TITLE, axis="bytes"
+    ),
+    "one panel": lambda: charts.panels({"a": {"n": 1e-9}}, TITLE),
+    "many panels": lambda: charts.panels(
+        {f"server {n}": {f"quantity {k} " * 3: 10.0 ** (n + k) for k in range(4)} for n in range(6)}, TITLE
+    ),
+    "nothing known": lambda: charts.panels({"a": {"n": None}}, TITLE),
+    "a law of nothing": lambda: charts.amdahl(ONE, 0, TITLE, cores=1),
+    "all serial": lambda: charts.amdahl(POINTS, 1, TITLE, cores=64),
+    "a crossing far away": lambda: charts.crossing([1e-9], {"a": [1e-9], "b": [1e5]}, TITLE, crossing=1e3),
+    "many processes": lambda: charts.switching(
+        [2**n for n in range(13)], [1e-9] * 13, [10.0 ** (n - 3) for n in range(13)], TITLE, cores=4096
+    ),
+    "one count": lambda: charts.switching([1], [1e9], [0], TITLE, cores=1),
+    "64 workers, a moment": lambda: charts.timeline(
+        trace(*(span(n, worker=Worker(1, n)) for n in range(64)), way="threads"), TITLE, until=1e-9
+    ),
+    "a hundred jobs at once": lambda: charts.timelines(
+        {"x": trace(*(span(n, n / 1e3) for n in range(100)), crew=CREW[:1]), "y": AT_ONCE}, TITLE
+    ),
     "one rate": lambda: charts.throughput({1: 0.01}, TITLE),
     "rates far apart": lambda: charts.throughput({2**n: 10.0**n for n in range(9)}, TITLE),
 }
 
 
 @pytest.mark.parametrize("draw", EXTREMES.values(), ids=EXTREMES)
-def test_extremes_are_drawn_without_a_warning_and_nothing_is_clipped(draw, figures, shown):
+def test_extremes_are_drawn_without_a_warning_and_nothing_is_clipped(draw, drawn):
     draw()
-    figure = figures[0]
-    figure.draw_without_rendering()  # at the size at which it is measured
-    width, height = figure.get_size_inches()
-    box = figure.get_tightbbox()
+    (picture,) = drawn
+    width, height = picture.figure.get_size_inches()
+    box = picture.figure.get_tightbbox()
     assert box.x0 > -0.01
     assert box.y0 > -0.01
     assert box.x1 < width + 0.01
     assert box.y1 < height + 0.01
-    assert len(shown) == 1
+
+
+def test_texts_do_not_overlap_within_a_panel(drawn):
+    charts.bars({f"{n} long name": 10.0**n for n in range(12)}, TITLE, axis="private memory (MB)")
+    charts.panels(SERVERS, TITLE)
+    charts.switching([1, 2, 4, 8, 16, 32, 64], [1, *[2] * 6], [1, *[900] * 6], TITLE, cores=2)
+    charts.crossing([1e-3, 1e-2], {"a": [1, 2], "b": [1, 2], "c": [1, 2]}, TITLE, crossing=2e-3)
+    charts.timeline(AT_ONCE, TITLE, until=1.0)
+    for picture in drawn:
+        for axes in picture.figure.axes:
+            assert not any(a.overlaps(b) for a, b in combinations(boxes(axes), 2))
 
 
 @pytest.mark.parametrize(
@@ -294,6 +470,8 @@ def test_extremes_are_drawn_without_a_warning_and_nothing_is_clipped(draw, figur
         (lambda: charts.timeline("no trace", TITLE), TypeError, "trace: expected Trace"),
         (lambda: charts.timeline(TWO, ""), ValueError, "title: expected"),
         (lambda: charts.timeline(TWO, TITLE, marks={"a": "b"}), TypeError, "marks: expected numbers"),
+        (lambda: charts.timeline(TWO, TITLE, until=0), ValueError, "until: expected numbers above 0"),
+        (lambda: charts.timelines({"a": TWO}, TITLE, until="1"), TypeError, "until: expected numbers"),
         (lambda: charts.timelines({}, TITLE), ValueError, "traces: expected at least one"),
         (lambda: charts.timelines([TWO], TITLE), TypeError, "traces: expected dict"),
         (lambda: charts.cpu_shares({"a": 1}, TITLE), TypeError, "traces: expected Trace"),
@@ -315,11 +493,35 @@ def test_extremes_are_drawn_without_a_warning_and_nothing_is_clipped(draw, figur
             r"costs\['a'\]: expected numbers above 0",
         ),
         (lambda: charts.costs({"a": 3}, TITLE), TypeError, "costs: expected Sequence"),
+        (lambda: charts.bars({}, TITLE, axis="s"), ValueError, "values: expected at least one"),
+        (lambda: charts.bars({"a": -1}, TITLE, axis="s"), ValueError, r"values\['a'\]: .* of at least 0"),
+        (lambda: charts.bars({"a": "b"}, TITLE, axis="s"), TypeError, r"values\['a'\]: expected numbers"),
+        (lambda: charts.panels({"a": 1}, TITLE), TypeError, "rows: expected Mapping"),
+        (lambda: charts.panels({"a": {}}, TITLE), ValueError, "rows: expected at least one quantity"),
+        (lambda: charts.panels({"a": {"n": -1}}, TITLE), ValueError, "rows, 'n': expected numbers"),
+        (lambda: charts.amdahl(POINTS, 1.1, TITLE, cores=2), ValueError, "serial_share: expected 0 to 1"),
+        (lambda: charts.amdahl(POINTS, "a", TITLE, cores=2), TypeError, "serial_share: expected numbers"),
+        (lambda: charts.crossing([], {"a": []}, TITLE), ValueError, "sizes: expected at least one"),
+        (lambda: charts.crossing([1], {"a": [1, 2]}, TITLE), ValueError, r"times\['a'\]: expected 1 number"),
+        (
+            lambda: charts.crossing([1], {"a": [0]}, TITLE),
+            ValueError,
+            r"times\['a'\]: expected numbers above",
+        ),
+        (lambda: charts.crossing([1], {"a": [1]}, TITLE, crossing=0), ValueError, "crossing: expected"),
+        (
+            lambda: charts.switching([2], [1], [1], TITLE, cores=1),
+            ValueError,
+            "counts: .* number of cores, 1",
+        ),
+        (lambda: charts.switching([1], [], [1], TITLE, cores=1), ValueError, "throughput: expected 1 number"),
+        (lambda: charts.switching([1], [1], 3, TITLE, cores=1), TypeError, "switches: expected a list"),
+        (lambda: charts.switching([1], [1], [-1], TITLE, cores=1), ValueError, "switches: expected"),
         (lambda: charts.throughput({1: 0}, TITLE), ValueError, "rates: expected numbers above 0"),
         (lambda: charts.throughput({1: "fast"}, TITLE), TypeError, "rates: expected numbers"),
     ],
 )
-def test_bad_data_is_named(draw, error, text, shown):
+def test_bad_data_is_named(draw, error, text, drawn):
     with pytest.raises(error, match=text):
         draw()
-    assert not shown
+    assert not drawn

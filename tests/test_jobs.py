@@ -1,6 +1,7 @@
 """The jobs do what they say, for any caller: in a thread, in a process, with or without an observer."""
 
 import ast
+import asyncio
 import hashlib
 import inspect
 import math
@@ -30,7 +31,8 @@ most_digits = cache(lambda: jobs.pi_digits(4000))
 
 
 def test_all_jobs_are_known_here():
-    assert set(JOBS) == {"pi_sum", "pi_digits", "hash_file", "fetch", "write_durably"}
+    fetches = {"fetch", "fetch_async", "fetch_with_curl"}
+    assert set(JOBS) == fetches | {"pi_sum", "pi_digits", "hash_block", "hash_file", "write_durably"}
 
 
 @steady
@@ -65,7 +67,10 @@ def test_fewer_digits_are_the_beginning_of_more(digits):
     assert most_digits().startswith(fewer)
 
 
-@pytest.mark.parametrize(("job", "size", "ticks"), [(jobs.pi_sum, 1201, 4), (jobs.pi_digits, 100, 100)])
+@pytest.mark.parametrize(
+    ("job", "size", "ticks"),
+    [(jobs.pi_sum, 1201, 4), (jobs.pi_digits, 100, 100), (jobs.hash_block, 2, 8)],
+)
 def test_a_long_job_calls_tick_often(job, size, ticks):
     calls = []
     assert job(size, tick=lambda: calls.append(None)) == job(size)
@@ -87,6 +92,11 @@ def test_hash_file_agrees_with_hashlib(tmp_path, size):
     assert jobs.hash_file(str(file)) == hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.parametrize("megabytes", [1, 3])
+def test_hash_block_agrees_with_hashlib(megabytes):
+    assert jobs.hash_block(megabytes) == hashlib.sha256(bytes(megabytes * 2**20)).hexdigest()
+
+
 def test_hash_file_says_which_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         jobs.hash_file(tmp_path / "nowhere")
@@ -99,6 +109,7 @@ def test_fetch_counts_the_bytes_of_the_body():
         body = by_hand.getresponse().read()
         by_hand.close()
         assert jobs.fetch(url) == len(body) > 0
+        assert asyncio.run(jobs.fetch_async(url)) == len(body)
 
 
 def test_fetch_asks_no_proxy():
@@ -117,10 +128,30 @@ def test_fetch_says_that_nothing_answers():
         jobs.fetch(f"http://127.0.0.1:{port}/")
 
 
+def test_fetch_async_says_that_nothing_answers_or_too_little():
+    async def hang_up(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n")
+        writer.close()
+
+    async def fetch_twice():
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(OSError, match="the answer broke off"):
+            await jobs.fetch_async(url)
+        server.close()
+        with pytest.raises(OSError, match=r"Connect call failed|refused"):
+            await jobs.fetch_async(url)
+
+    asyncio.run(fetch_twice())
+
+
 @pytest.mark.parametrize("wrong", ["https://127.0.0.1/", "file:///etc/hosts", "127.0.0.1:80", ""])
 def test_fetch_refuses_what_is_not_http(wrong):
     with pytest.raises(ValueError, match=f"url: expected http://host/path, got {wrong!r}"):
         jobs.fetch(wrong)
+    with pytest.raises(ValueError, match=f"url: expected http://host/path, got {wrong!r}"):
+        asyncio.run(jobs.fetch_async(wrong))
 
 
 @pytest.mark.parametrize("size", [1, 4096, 100_000])
@@ -135,9 +166,10 @@ def test_write_durably_says_which_folder_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "10", None])
-@pytest.mark.parametrize("name", ["terms", "digits", "size"])
+@pytest.mark.parametrize("name", ["terms", "digits", "megabytes", "size"])
 def test_a_wrong_number_is_refused_by_name(tmp_path, name, wrong):
-    job = {"terms": jobs.pi_sum, "digits": jobs.pi_digits, "size": jobs.write_durably}[name]
+    by_name = {"terms": jobs.pi_sum, "digits": jobs.pi_digits, "megabytes": jobs.hash_block}
+    job = by_name.get(name, jobs.write_durably)
     arguments = {"folder": tmp_path} if name == "size" else {}
     with pytest.raises(ValueError, match=f"{name}: expected a whole number of at least 1, got {wrong!r}"):
         job(**arguments, **{name: wrong})

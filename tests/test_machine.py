@@ -102,7 +102,7 @@ def test_what_is_lacking_is_said(monkeypatch):
 
 def test_limits_are_numbers():
     limits = machine.limits()
-    assert set(limits) <= {"pid_max", "threads-max", "RLIMIT_NPROC", "RLIMIT_NOFILE"}
+    assert set(limits) <= {"pids.max", "pid_max", "threads-max", "RLIMIT_NPROC", "RLIMIT_NOFILE"}
     assert all(isinstance(limit, int) and limit >= 0 for limit in limits.values())
 
 
@@ -115,6 +115,75 @@ def test_limits_of_the_kernel():
 def test_limits_of_the_process():
     lower = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (99, r.getrlimit(r.RLIMIT_NOFILE)[1]))"
     assert printed(f"{lower}; from helpers import machine; print(machine.limits()['RLIMIT_NOFILE'])") == "99"
+
+
+def test_limits_of_a_container(cgroup):
+    (cgroup / "pids.max").write_text("max\n")
+    assert "pids.max" not in machine.limits()
+    (cgroup / "pids.max").write_text("99\n")
+    assert machine.limits()["pids.max"] == 99
+
+
+def test_available_memory_is_some_of_it(cgroup):
+    assert 0 < machine.available_memory() <= machine.memory()
+    (cgroup / "memory.max").write_text("1000000\n")
+    (cgroup / "memory.current").write_text("400000\n")
+    assert machine.available_memory() == 600_000
+    (cgroup / "memory.current").write_text("1000001\n")
+    assert machine.available_memory() == 0
+
+
+@pytest.mark.parametrize("kind", ["processes", "threads"])
+def test_capacity_is_the_least_of_its_bounds(kind):
+    capacity = machine.capacity(kind, 10_000_000)
+    assert capacity.bounds[capacity.cause] == capacity.number == min(capacity.bounds.values())
+    assert "memory" in capacity.bounds
+    assert set(capacity.bounds) <= {"memory", *machine.limits()}
+    assert ("RLIMIT_NOFILE" in capacity.bounds) == (kind == "processes" and sys.platform != "win32")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_capacity_names_what_is_reached_first(monkeypatch):
+    limits = {"pid_max": 1000, "RLIMIT_NOFILE": 10**6}
+    monkeypatch.setattr(machine, "limits", lambda: dict(limits))
+    monkeypatch.setattr(machine, "available_memory", lambda: GIBIBYTE)
+    monkeypatch.setattr(machine, "_threads_running", lambda: 900)
+    monkeypatch.setattr(psutil.Process, "num_fds", lambda _: 10, raising=False)
+    few, many = machine.capacity("processes", GIBIBYTE // 5), machine.capacity("processes", 1)
+    assert (few.number, few.cause) == (5, "memory")
+    assert (many.number, many.cause) == (100, "pid_max")
+    limits["RLIMIT_NOFILE"] = 111
+    assert machine.capacity("processes", 1).cause == "RLIMIT_NOFILE"
+    assert machine.capacity("processes", 1).number == 50
+    assert machine.capacity("threads", 1).cause == "pid_max"
+    limits["pid_max"] = 500
+    assert machine.capacity("threads", 1).number == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_process_costs_its_master_two_open_files():
+    """What ``capacity`` counts with."""
+    program = """
+import multiprocessing, psutil
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    barrier, files = context.Barrier(1), []
+    for _ in range(3):
+        context.Process(target=barrier.wait, daemon=True).start()
+        files.append(psutil.Process().num_fds())
+    print(files[2] - files[1])
+    multiprocessing.active_children()
+"""
+    assert printed(program) == "2"
+
+
+@pytest.mark.parametrize(
+    ("kind", "bytes_each", "complaint"),
+    [("cats", 1, "kind: "), ("threads", 0, "bytes_each: "), ("threads", 1.5, "bytes_each: ")],
+)
+def test_capacity_refuses(kind, bytes_each, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        machine.capacity(kind, bytes_each)
 
 
 def test_the_health_check_passes_or_says_what_to_do():

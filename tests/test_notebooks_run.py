@@ -28,7 +28,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode, v4
 
-from helpers import machine
+from helpers import compiled, freethreaded, machine
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"
@@ -153,7 +153,7 @@ def excuses(text: str) -> list[str]:
 
 
 def is_true(reason: str) -> bool:
-    """Tell whether a claim's reason holds here; only reasons that ``machine.lacks`` can give are known."""
+    """Tell whether a claim's reason holds here; only reasons that the helpers can give are known."""
     wanted = re.match(r"needs (\d+) cores, ", reason)
     method = re.match(r"this system cannot start processes by (\w+)$", reason)
     lacks = [
@@ -161,6 +161,9 @@ def is_true(reason: str) -> bool:
         machine.lacks(start_method=method[1]) if method else "",
         machine.lacks(with_gil=True),
         machine.lacks(with_gil=False),
+        machine.lacks(program="curl"),
+        compiled.lacks(),
+        freethreaded.lacks(),
     ]
     return reason in lacks
 

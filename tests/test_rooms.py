@@ -25,18 +25,25 @@ class Room(NamedTuple):
 ROOMS = {
     "machine": Room(packages={"psutil"}),
     "jobs": Room(),
+    "compiled": Room({"jobs"}, {"numpy", "numba"}),
     "traces": Room(),
     "programs": Room(),
     "show": Room(packages={"IPython"}),
     "claims": Room(),
     "ways": Room({"traces"}),
+    "freethreaded": Room({"programs", "traces", "ways"}),
     "measure": Room({"ways", "traces"}),
+    "overhead": Room({"jobs", "measure", "ways"}),
+    "decision": Room(),
     "charts": Room({"traces", "measure"}, {"matplotlib", "IPython", "numpy"}),
-    "accidents": Room({"jobs", "traces", "ways"}),
-    "servers": Room({"programs"}),
+    "sharing": Room({"traces", "ways"}),
+    "worker_costs": Room({"programs", "ways"}, {"psutil"}),
+    "oversubscription": Room({"jobs", "machine", "traces", "ways", "worker_costs"}),
+    "accidents": Room({"jobs", "traces", "ways", "programs"}),
+    "servers": Room({"programs", "ways", "jobs"}, {"psutil"}),
     "jobqueue": Room({"jobs", "traces", "ways", "programs"}),
 }
-LIGHT = sorted(ROOMS.keys() - {"charts", "show"})
+LIGHT = sorted(ROOMS.keys() - {"charts", "compiled", "show"})
 
 TREES = {
     ".".join(("helpers", *file.relative_to(HOME).with_suffix("").parts)).removesuffix(".__init__"): ast.parse(
@@ -126,5 +133,6 @@ def test_a_light_room_brings_nothing_heavy(room):
     command = [sys.executable, "-c", program]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert "helpers" in loaded
-    heavy = {name.split(".")[0] for name in loaded} & {"matplotlib", "IPython", "ipywidgets", "numpy"}
+    too_heavy = {"matplotlib", "IPython", "ipywidgets", "numpy", "numba"}
+    heavy = {name.split(".")[0] for name in loaded} & too_heavy
     assert not heavy, f"import helpers.{room} also imports {heavy}"

@@ -1,18 +1,33 @@
-"""A real server on this machine: it keeps clients waiting as long as it says, and outlives nobody."""
+"""Real servers on this machine: what they answer, what a crash costs them, and that they outlive nobody."""
 
+import math
+import multiprocessing
+import os
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from helpers import jobs, servers
+from helpers import jobs, servers, ways
+
+KINDS = pytest.mark.parametrize("kind", servers.KINDS)
+THREADS = {"pre-fork": 1, "threaded": 4, "hybrid": 2}  # in each process of a server of four workers
+NONSENSE = {
+    "nothing": b"",
+    "bytes": b"\x00\xff" * 50,
+    "no HTTP": b"hello\r\n\r\n",
+    "half a request": b"GET / HTTP/1.1\r\n",
+    "far too much": b"x" * 200_000,
+    "many ends": b"\r\n\r\n" * 1000,
+}
 
 
 def address(url):
@@ -22,6 +37,17 @@ def address(url):
 
 def connect(url):
     return socket.create_connection(address(url), timeout=10)
+
+
+def say(url, text):
+    """Send these bytes and nothing more; return all that comes back, as far as it comes."""
+    answer = b""
+    with connect(url) as client, suppress(OSError):  # it may hang up on us at any time
+        client.sendall(text)
+        client.shutdown(socket.SHUT_WR)
+        while piece := client.recv(4096):
+            answer += piece
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +74,9 @@ def test_a_hundred_at_once_wait_at_once():
     assert len(set(sizes)) == 1
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [b"", b"\x00\xff" * 50, b"hello\r\n\r\n", b"GET / HTTP/1.1\r\n", b"x" * 200_000, b"\r\n\r\n" * 1000],
-    ids=["nothing", "bytes", "no HTTP", "half a request", "far too much", "many ends"],
-)
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_does_not_stop_it(quick, nonsense):
-    with connect(quick) as client, suppress(OSError):  # it may hang up on us at any time
-        client.sendall(nonsense)
-        client.shutdown(socket.SHUT_WR)
+    say(quick, nonsense)
     assert jobs.fetch(quick) > 0
 
 
@@ -139,3 +159,246 @@ def test_a_server_that_does_not_start_says_why(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(RuntimeError, match="the server did not start: this is no asyncio"), servers.slow():
         pass
+
+
+# --- Pre-fork, threaded, hybrid ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def three():
+    """A server of each kind, by kind; they are not to be crashed."""
+    with ExitStack() as stack:
+        yield {kind: stack.enter_context(servers.serving(kind)) for kind in servers.KINDS}
+
+
+def are_gone(pids):
+    """Wait up to two seconds for processes to end; one that nobody has asked for its exit code has ended."""
+    end = time.monotonic() + 2
+    while any(is_alive(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.01)
+    return not any(is_alive(pid) for pid in pids)
+
+
+def is_alive(pid):
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def someone_new_answers(url, known):
+    """Ask until a process that is not known answers, for half a minute at most."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        load = servers.load(url, requests=20)
+        assert load.lost == 0
+        if load.pids - known:
+            return True
+    return False
+
+
+@KINDS
+def test_every_request_is_answered_by_a_process_of_the_server(three, kind):
+    load = servers.load(three[kind].url, requests=100)
+    assert (len(load.latencies), load.lost) == (100, 0)
+    assert 0 < min(load.latencies) <= load.median <= load.p99 <= max(load.latencies) <= load.seconds
+    assert load.requests_per_second == 100 / load.seconds
+    assert load.pids <= three[kind].pids
+    assert os.getpid() not in three[kind].pids
+    assert kind != "threaded" or len(load.pids) == 1
+
+
+@KINDS
+def test_four_are_served_at_once_and_no_more(three, kind):
+    load = servers.load(three[kind].url + "?wait=0.15", requests=8, clients=8)
+    assert load.lost == 0
+    assert (len(load.pids) > 1) == (kind != "threaded")
+    assert 2 * 0.15 - time.get_clock_info("monotonic").resolution <= load.seconds < 8 * 0.15
+
+
+def test_every_process_costs_memory(three):
+    used = {kind: server.memory() for kind, server in three.items()}
+    assert len({memory.counted for memory in used.values()}) == 1
+    assert 2**20 < used["threaded"].bytes < used["hybrid"].bytes < used["pre-fork"].bytes < 2**30
+
+
+def test_memory_that_cannot_be_looked_at_closely_is_counted_with_what_is_shared(three, monkeypatch):
+    close = three["hybrid"].memory().bytes
+
+    def refuse(self):
+        raise psutil.AccessDenied(self.pid)
+
+    monkeypatch.setattr(psutil.Process, "memory_full_info", refuse)
+    far = three["hybrid"].memory()
+    assert far.counted == "RSS"
+    assert far.bytes > close or sys.platform == "darwin"
+
+
+@KINDS
+def test_nonsense_does_not_stop_a_server_of_any_kind(three, kind):
+    before = three[kind].pids
+    for nonsense in (*NONSENSE.values(), b"GET //[ HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n"):
+        say(three[kind].url, nonsense)
+    assert servers.load(three[kind].url, requests=8).lost == 0
+    assert three[kind].pids == before
+
+
+@pytest.mark.parametrize("wait", ["-1", "10.1", "nan", "inf", "long"])
+def test_a_wrong_wait_is_refused(three, wait):
+    answer = say(three["threaded"].url, f"GET /?wait={wait} HTTP/1.0\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.0 400 wait: expected 0 to 10 seconds")
+
+
+@KINDS
+def test_only_this_machine_can_reach_a_server_of_any_kind(three, kind):
+    found = [c for pid in three[kind].pids for c in psutil.Process(pid).net_connections("inet")]
+    assert {tuple(c.laddr) for c in found if c.status == psutil.CONN_LISTEN} == {address(three[kind].url)}
+
+
+@pytest.mark.parametrize("kind", ["pre-fork", "hybrid"])
+def test_a_crash_costs_what_its_process_had_in_hand_and_the_master_replaces_it(kind):
+    with servers.serving(kind) as server:
+        known = server.pids
+        load = servers.load(server.url, requests=100, crash_at=50)
+        assert load.lost < THREADS[kind]
+        assert len(load.latencies) + load.lost == 100
+        assert someone_new_answers(server.url, known)
+        assert len(server.pids) == len(known)
+
+
+def test_a_crash_costs_a_threaded_server_everything_from_then_on():
+    with servers.serving("threaded") as server:
+        before = server.pids
+        load = servers.load(server.url, requests=100, crash_at=50)
+        assert THREADS["hybrid"] < load.lost < 100
+        assert len(load.latencies) + load.lost == 100
+        after = servers.load(server.url, requests=5)
+        assert (after.latencies, after.lost, after.pids) == ((), 5, frozenset())
+        assert are_gone(before)
+        assert server.pids == set()
+        assert server.memory().bytes == 0
+        with pytest.raises(ConnectionRefusedError):
+            connect(server.url)
+
+
+@pytest.mark.parametrize(
+    "method", sorted(set(multiprocessing.get_all_start_methods()) - {ways.default_start_method()})
+)
+def test_workers_share_the_socket_however_they_are_started(monkeypatch, method):
+    monkeypatch.setenv("HELPERS_START_METHOD", method)
+    with servers.serving("pre-fork", workers=2) as server:
+        known = server.pids
+        assert servers.load(server.url, requests=20, crash_at=10).lost == 0
+        assert someone_new_answers(server.url, known)
+
+
+def test_all_its_processes_are_gone_after_the_block():
+    with suppress(ZeroDivisionError), servers.serving("hybrid", workers=2) as server:
+        pids = server.pids
+        raise ZeroDivisionError
+    assert not any(is_alive(pid) for pid in pids)
+    assert server.pids == set()
+
+
+def test_all_its_processes_end_with_a_starter_that_is_killed():
+    program = """if True:
+        from helpers import servers
+        with servers.serving("hybrid") as server:
+            print(*server.pids, flush=True)
+            input()"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], text=True, **pipes) as starter:
+        pids = [int(pid) for pid in starter.stdout.readline().split()]
+        assert len(pids) >= 1 + 2
+        starter.kill()
+        assert are_gone(pids)
+
+
+def test_it_needs_a_kind_and_an_even_number_of_workers():
+    for wrong in ("prefork", "", None):
+        with pytest.raises(ValueError, match=f"kind: expected one of pre-fork, .*, got {wrong!r}"):
+            servers.serving(wrong).__enter__()
+    for wrong in (0, 3, 34, -2, 2.0, "4", True):
+        with pytest.raises(ValueError, match=f"workers: expected an even number .*, got {wrong!r}"):
+            servers.serving("hybrid", wrong).__enter__()
+
+
+def test_workers_that_cannot_start_are_reported(monkeypatch, tmp_path):
+    """This one stops every process that ``multiprocessing`` spawns, before it runs a line of ours."""
+    stop = "import os, sys\nif any('spawn_main' in word for word in sys.orig_argv): os._exit(3)"
+    (tmp_path / "sitecustomize.py").write_text(stop)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("HELPERS_START_METHOD", "spawn")
+    message = "the server did not start: a worker ended before it was ready"
+    with pytest.raises(RuntimeError, match=message), servers.serving("hybrid"):
+        pass
+
+
+def test_a_start_method_that_is_not_there_is_reported(monkeypatch):
+    monkeypatch.setenv("HELPERS_START_METHOD", "teleport")
+    message = "did not start: ValueError: HELPERS_START_METHOD: .*, got 'teleport'"
+    with pytest.raises(RuntimeError, match=message), servers.serving("pre-fork"):
+        pass
+
+
+# --- The load ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def saying(answer):
+    """A server that says this to everybody; hand out its URL."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("answer", "lost"),
+    [
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n42", 0),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n4", 3),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n", 3),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nsorry", 3),
+        (b"HTTP/1.0 2", 3),
+        (b"nonsense", 3),
+        (b"", 3),
+    ],
+    ids=["whole", "half a body", "no body", "other words", "half a line", "nonsense", "nothing"],
+)
+def test_a_broken_answer_is_a_lost_request(answer, lost):
+    with saying(answer) as url:
+        load = servers.load(url, requests=3, clients=2)
+    assert load.lost == lost
+    assert load.pids == (frozenset() if lost else {42})
+
+
+def test_the_figures_of_a_load():
+    load = servers.Load(tuple(n / 100 for n in range(200, 0, -1)), 3, 4.0, frozenset({1}))
+    assert (load.requests_per_second, load.median, load.p99) == (50, 1.005, 1.98)
+    nothing = servers.Load((), 3, 0.0, frozenset())
+    assert nothing.requests_per_second == 0
+    assert math.isnan(nothing.median)
+    assert math.isnan(nothing.p99)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"url": "https://127.0.0.1/"}, "url: expected http://host:port/path, got 'https://127.0.0.1/'"),
+        ({"url": None}, "url: expected http://host:port/path, got None"),
+        ({"requests": 0}, "requests: expected a whole number from 1 to 100000, got 0"),
+        ({"requests": 2.0}, r"requests: expected a whole number from 1 to 100000, got 2\.0"),
+        ({"clients": 101}, "clients: expected a whole number from 1 to 100, got 101"),
+        ({"crash_at": 201}, "crash_at: expected a whole number from 0 to 200, got 201"),
+        ({"crash_at": True}, "crash_at: expected a whole number from 0 to 200, got True"),
+    ],
+)
+def test_a_load_that_makes_no_sense_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        servers.load(**{"url": "http://127.0.0.1:9/"} | wrong)

@@ -1,12 +1,15 @@
 """The same jobs, one after another, in threads, in processes by every start method: what comes back."""
 
+import asyncio
 import faulthandler
 import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
@@ -14,7 +17,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from helpers import jobs, ways
+from helpers import jobs, measure, ways
 from helpers.traces import Worker
 
 METHODS = multiprocessing.get_all_start_methods()
@@ -150,7 +153,7 @@ def test_a_function_made_in_a_cell_is_refused_for_processes():
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("way_name", ways.WAYS)
+@pytest.mark.parametrize("way_name", ways.ALL_WAYS)
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "2", None])
 def test_a_wrong_number_of_workers_is_refused(way_name, wrong):
     with pytest.raises(ValueError, match=f"workers: expected a whole number of at least 1, got {wrong!r}"):
@@ -159,7 +162,7 @@ def test_a_wrong_number_of_workers_is_refused(way_name, wrong):
 
 @pytest.mark.parametrize("wrong", ["magic", "", None, 3])
 def test_an_unknown_way_is_refused(wrong):
-    with pytest.raises(ValueError, match=f"way: expected one of serial, threads, processes, got {wrong!r}"):
+    with pytest.raises(ValueError, match=f"way: expected one of {', '.join(ways.ALL_WAYS)}, got {wrong!r}"):
         ways.run([os.getpid], wrong)
 
 
@@ -191,6 +194,187 @@ def test_the_start_method_is_that_of_the_argument(monkeypatch, method):
 def test_the_start_method_is_safe_unless_chosen(monkeypatch):
     monkeypatch.delenv("HELPERS_START_METHOD", raising=False)
     assert ways.default_start_method() == ("forkserver" if "forkserver" in METHODS else "spawn")
+
+
+def test_the_first_three_ways_are_those_of_the_pictures():
+    assert ways.ALL_WAYS[:3] == ways.WAYS == ("serial", "threads", "processes")
+    assert "asyncio" in ways.ALL_WAYS
+
+
+def test_the_system_says_how_often_it_took_the_core_away():
+    (span,) = ways.run([jobs.pi_sum], "serial").spans
+    assert (span.switches is None) == (sys.platform != "linux")
+    assert (span.switches or 0) >= 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot tie a thread to a core here")
+def test_two_processes_on_one_core_are_switched():
+    one_core = {min(os.sched_getaffinity(0))}
+    crowd = partial(ways.run, [partial(tied_sum, one_core)] * 2, "processes", 2)
+    assert measure.again(crowd, lambda trace: trace.switches > 0).switches > 0
+
+
+def tied_sum(cores):
+    os.sched_setaffinity(0, cores)
+    return jobs.pi_sum(800_000)
+
+
+def test_the_switch_interval_is_put_back():
+    before = sys.getswitchinterval()
+
+    def fail():
+        with ways.switch_interval(0.05):
+            assert sys.getswitchinterval() == pytest.approx(0.05)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert sys.getswitchinterval() == before
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1e-9, 11, "0.005", None, float("nan")])
+def test_a_wrong_switch_interval_is_refused(wrong):
+    with (
+        pytest.raises(ValueError, match=f"seconds: expected 0.000001 to 10, got {wrong!r}"),
+        ways.switch_interval(wrong),
+    ):
+        pass
+
+
+# --- One thread with an event loop ---------------------------------------------------------------------
+
+
+async def wait(seconds=0.05):
+    await asyncio.sleep(seconds)
+    return threading.get_native_id()
+
+
+@pytest.fixture
+def loop():
+    with ways.pool("asyncio", 3) as run:
+        yield run
+
+
+def test_coroutines_overlap_in_one_thread_up_to_the_limit(loop):
+    trace = loop([wait] * 6)
+    assert trace.errors == {}
+    assert len(trace.workers) == 1
+    assert {span.worker for span in trace.spans} == set(trace.workers)
+    assert set(trace.values) == {trace.workers[0].thread}
+    assert ME not in trace.workers
+    assert trace.most_at_once == 3
+    assert trace.startup > 0
+
+
+def test_a_notebooks_running_loop_is_no_hindrance():
+    async def cell():
+        return ways.run([partial(wait, 0)] * 2, "asyncio", 2)
+
+    assert asyncio.run(cell()).errors == {}
+
+
+async def compute_and_wait(compute):
+    jobs.pi_sum(compute)
+    await asyncio.sleep(0.01)
+    jobs.pi_sum(compute)
+    await asyncio.sleep(0.01)
+
+
+def test_cpu_time_is_that_of_the_job_and_not_of_its_neighbours(loop):
+    """One computes in several steps while two wait; added up, no thread can use more than the wall's time."""
+    trace = loop([partial(compute_and_wait, size) for size in (400_000, 1, 1)])
+    busy, *waiting = trace.spans
+    assert all(span.cpu < busy.cpu / 2 for span in waiting)
+    assert trace.cpu <= trace.wall + CLOCK_STEP
+    for span in trace.spans:
+        times, used = zip((span.started, 0.0), *span.samples, (span.finished, span.cpu), strict=True)
+        assert list(times) == sorted(times)
+        assert list(used) == sorted(used)
+
+
+def test_an_ordinary_function_holds_up_the_loop(loop):
+    trace = loop([partial(jobs.pi_sum, 4_000)] * 4)
+    assert trace.values == [jobs.pi_sum(4_000)] * 4
+    assert trace.most_at_once == 1
+    assert all(span.samples for span in trace.spans)
+
+
+async def fail(error):
+    await asyncio.sleep(0)
+    raise error
+
+
+def test_an_error_in_a_coroutine_stays_with_its_job(loop):
+    trace = loop([partial(fail, KeyError("lost")), partial(fail, asyncio.CancelledError()), wait])
+    assert trace.errors == {0: "KeyError: 'lost'", 1: "CancelledError: "}
+
+
+async def tidy(tidied):
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        tidied.append(True)
+
+
+def test_coroutines_under_way_are_cancelled_when_the_block_is_left():
+    """An interrupt reaches the master while it waits; the jobs may still tidy up."""
+    tidied = []
+    began = threading.active_count()
+
+    async def interrupt():
+        await asyncio.sleep(0.05)
+        signal.raise_signal(signal.SIGINT) if sys.platform == "win32" else os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        ways.run([partial(tidy, tidied), partial(tidy, tidied), interrupt], "asyncio", 3)
+    assert tidied == [True, True]
+    assert threading.active_count() == began
+
+
+def test_the_loop_takes_no_jobs_after_the_block():
+    with ways.pool("asyncio", 2) as run:
+        run([wait])
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        run([wait])
+
+
+@pytest.mark.parametrize("way_name", ways.WAYS)
+def test_a_coroutine_function_is_refused_elsewhere(way_name):
+    with pytest.raises(TypeError, match=r"jobs\[1\]: only asyncio runs a coroutine function"):
+        ways.run([os.getpid, partial(wait, 0)], way_name)
+
+
+# --- Interpreters -------------------------------------------------------------------------------------
+
+
+def test_interpreters_are_there_or_it_says_what_is_missing():
+    if "interpreters" not in ways.ALL_WAYS:
+        assert ways.lacks("interpreters").startswith("needs Python 3.14 or later")
+        with pytest.raises(ValueError, match=r"way: 'interpreters' needs Python 3\.14 or later"):
+            ways.run([os.getpid], "interpreters")
+        return
+    trace = ways.run([partial(jobs.pi_sum, 4_000)] * 6 + [partial(int, "one")], "interpreters", 2)
+    assert trace.values[:6] == [jobs.pi_sum(4_000)] * 6
+    assert trace.errors == {6: "ValueError: invalid literal for int() with base 10: 'one'"}
+    assert trace.pids == {os.getpid()}
+    assert len({worker.thread for worker in trace.workers} | {ME.thread}) == 3
+
+
+def test_no_way_lacks_anything_that_is_there():
+    assert {ways.lacks(way) for way in ways.ALL_WAYS} == {""}
+
+
+def test_a_meeting_waits_for_all_again_and_again():
+    meeting = ways._Meeting(2, queue.SimpleQueue())
+    for _ in range(3):
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(meeting.wait, 30)
+            with pytest.raises(TimeoutError):
+                first.result(0.02)
+            meeting.wait(30)
+            first.result(30)
+    with pytest.raises(threading.BrokenBarrierError):
+        meeting.wait(0)
 
 
 # --- Workers that die, masters that are interrupted or die ---------------------------------------------

@@ -8,11 +8,29 @@ no data, or figures that cannot be drawn, raise ValueError.
 
     style     how everything looks, how a picture is shown
     words     how figures are written, and what is wrong with bad data
+    blocks    how a trace is drawn
     runs      pictures of traces: timeline, timelines, cpu_shares
-    figures   pictures of numbers: speedups, scaling, costs, throughput
+    speed     pictures of speed-ups: speedups, amdahl, scaling
+    curves    pictures of other lines: crossing, switching
+    bars      pictures of bars: costs, bars, panels, throughput
 """
 
-from helpers.charts.figures import costs, scaling, speedups, throughput
+from helpers.charts.bars import bars, costs, panels, throughput
+from helpers.charts.curves import crossing, switching
 from helpers.charts.runs import cpu_shares, timeline, timelines
+from helpers.charts.speed import amdahl, scaling, speedups
 
-__all__ = ["costs", "cpu_shares", "scaling", "speedups", "throughput", "timeline", "timelines"]
+__all__ = [
+    "amdahl",
+    "bars",
+    "costs",
+    "cpu_shares",
+    "crossing",
+    "panels",
+    "scaling",
+    "speedups",
+    "switching",
+    "throughput",
+    "timeline",
+    "timelines",
+]

@@ -5,6 +5,7 @@ grey print and a colour-blind reader lose nothing.
 """
 
 import io
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -37,8 +38,11 @@ LOOKS = {
     "fork": Look("#56B4E9", "<", "-"),
     "forkserver": Look("#0072B2", ">", "--"),
     "spawn": Look("#003B5C", "P", "-."),
+    "pre-fork": Look("#0072B2", "^", "-"),
+    "threaded": Look("#E69F00", "s", "--"),
 }
-"""Colours of Okabe and Ito, which the colour-blind tell apart; the start methods of processes are blues."""
+"""Colours of Okabe and Ito, which the colour-blind tell apart; the start methods of processes are blues,
+and servers look like the workers that they are made of."""
 
 FURTHER = (Look("#D55E00", "X", "-"), Look("#999933", "p", "--"), Look("#882255", "*", "-."))
 """For names without a look of their own, in the order in which they appear in a picture."""
@@ -96,13 +100,12 @@ def _show(figure: Figure, title: str, alt: str) -> None:
 
 def mark(axes: Axes, x: float, label: str, level: int = 0) -> None:
     """Draw a vertical line with its label above the axes; a higher level keeps labels of neighbours apart."""
-    side = "left" if x < sum(axes.get_xlim()) / 2 else "right"  # so that the label does not leave the axes
+    to_share = axes.get_xaxis_transform() + axes.transAxes.inverted()
+    side = "left" if to_share.transform((x, 0))[0] < 0.5 else "right"  # so the label does not leave the axes
     leader = {"arrowstyle": "-", "linewidth": 2, "shrinkA": 0, "shrinkB": 0, "relpos": (side == "right", 0)}
-    axes.axvline(x, color="black", linewidth=2)
-    offset = (0, 8 + 21 * level)
-    note(
-        axes, label, (x, 1), offset, ("data", "axes fraction"), ha=side, arrowprops=leader, path_effects=HALO
-    )
+    axes.axvline(x, color="black", linewidth=2, zorder=1.5)  # over blocks, under lines and their markers
+    text: dict[str, Any] = {"ha": side, "arrowprops": leader, "path_effects": HALO}
+    note(axes, label, (x, 1), (0, 8 + 21 * level), ("data", "axes fraction"), **text)
 
 
 def note(
@@ -117,10 +120,32 @@ def note(
     axes.annotate(text, place, offset, units, "offset points", **look)
 
 
+End = tuple[str, float, float, str]  # a line's label, where the line ends (x, y), and its colour
+
+
+def label_ends(axes: Axes, ends: list[End]) -> None:
+    """Write each label beside its line's end, and push labels apart that would overlap."""
+    axes.autoscale_view()  # settles the limits, if they are not set yet
+    free = -math.inf  # the lowest place without a label yet, as a share of the axes' height
+    to_share = axes.transData + axes.transAxes.inverted()
+    for label, x, y, color in sorted(ends, key=lambda end: end[2]):
+        label = fill(label, 16)
+        half = 0.036 * (1 + label.count("\n"))  # of the label's height
+        share = max(to_share.transform((x, y))[1], free + half)
+        text: dict[str, Any] = {"va": "center", "color": color, "weight": "bold", "path_effects": HALO}
+        note(axes, label, (x, share), (12, 0), ("data", "axes fraction"), **text)
+        free = share + half
+
+
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """Return the look of each name."""
     further = cycle(FURTHER)
     return {name: LOOKS.get(name) or next(further) for name in dict.fromkeys(names)}
+
+
+def color_of(name: str) -> str:
+    """Return the colour of a bar: that of its way ("thread" is of "threads"), else grey."""
+    return next((LOOKS[way].color for way in (name, f"{name}s", f"{name}es") if way in LOOKS), "#999999")
 
 
 def mix(color: str, other: str, share: float) -> str:
@@ -129,6 +154,11 @@ def mix(color: str, other: str, share: float) -> str:
         a * (1 - share) + b * share for a, b in zip(to_rgb(color), to_rgb(other), strict=True)
     )
     return to_hex((red, green, blue))
+
+
+def light(color: str) -> str:
+    """Return the colour of a block that waits."""
+    return mix(color, "white", 0.7)
 
 
 def ink(color: str) -> str:

@@ -1,7 +1,7 @@
 """How figures are written in words, and what is said about data that cannot be drawn."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -20,15 +20,27 @@ def human(seconds: float) -> str:
 
 
 def short(number: float) -> str:
-    """Write a number with two figures or more: "0.12", "1.0", "42", "12,300"."""
-    if abs(number) >= 9.95:
+    """Write a number with two figures or more: "0.12", "1.0", "42", "12,300"; a whole one (int) exactly."""
+    if abs(number) >= 9.95 or isinstance(number, int):
         return f"{number:,.0f}"
     return f"{number:.1f}" if abs(number) >= 1 else f"{number:.2g}"
 
 
-def count(number: int, noun: str) -> str:
-    """Write how many: "1 job", "8 jobs"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def compact(number: float) -> str:
+    """Write a number of any size in five characters or so: "0.12", "9,999", "12k", "1.0M"."""
+    sizes = (("G", 1e9, 999.5e6), ("M", 1e6, 999.5e3), ("k", 1e3, 9999.5))
+    letter, size = next(((name, size) for name, size, least in sizes if number >= least), ("", 1))
+    return f"{short(number / size)}{letter}" if letter else short(number)
+
+
+def plain(number: float) -> str:
+    """Write a round number of any size, as on an axis: "0.5", "1", "2500", "20k"."""
+    return f"{number:g}" if number < 9999.5 else compact(number)
+
+
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """Write how many: "1 job", "8 jobs"; ``nouns`` is the plural if it is not the noun and an s."""
+    return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def tick(seconds: float) -> str:
@@ -54,11 +66,24 @@ def check_dict(name: str, items: Any, kind: Any) -> None:
     check_kind(name, items.values(), kind)
 
 
-def check_positive(name: str, numbers: Collection[Any]) -> None:
-    """Raise ValueError unless there are numbers, all above 0 and finite; TypeError for what is no number."""
+def check_positive(name: str, numbers: Collection[Any], *, zero: bool = False) -> None:
+    """Raise ValueError unless there are numbers, all above 0 and finite; TypeError for what is no number.
+
+    With ``zero``, numbers may be 0 too.
+    """
     if not numbers:
         raise ValueError(f"{name}: expected at least one number, got none")
     for number in numbers:
         check_kind(name, [number], float | int)
-        if not 0 < number < math.inf:
-            raise ValueError(f"{name}: expected numbers above 0, got {number!r}")
+        if not (0 < number < math.inf or (zero and number == 0)):
+            raise ValueError(
+                f"{name}: expected numbers {'of at least' if zero else 'above'} 0, got {number!r}"
+            )
+
+
+def check_length(name: str, items: Any, length: int) -> None:
+    """Raise TypeError unless items are in a list or the like, ValueError unless there are so many."""
+    if not isinstance(items, Sequence):
+        raise TypeError(f"{name}: expected a list, got {items!r}")
+    if len(items) != length:
+        raise ValueError(f"{name}: expected {count(length, 'number')}, got {len(items)}")

@@ -1,40 +1,16 @@
-"""A real HTTP server to wait for: a program of its own, on this machine only, on a free port.
+"""A server that answers each request after a delay, as one far away, or one that waits for its database.
 
-    with servers.slow(delay=0.05) as url:
-        jobs.fetch(url)
-
-Each request gets its answer after a known delay, as from a server far away or one that waits for its
-database. The server is one thread of asyncio, so a thousand requests may wait at once.
+It is one thread of asyncio, so a thousand requests may wait at once.
 """
 
 import argparse
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from helpers import programs
 
 _BODY = b"hello, and thank you for waiting\n"
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
-
-
-@contextmanager
-def slow(delay: float = 0.05) -> Iterator[str]:
-    """Start a server that answers each request after ``delay`` seconds; hand out its URL, and end it.
-
-    Raises ValueError for a delay that is negative or over ten seconds, RuntimeError when it does not start.
-    """
-    if not 0 <= delay <= 10:
-        raise ValueError(f"delay: expected 0 to 10 seconds, got {delay!r}")
-    server = programs.start("helpers.servers", "--delay", str(delay))
-    try:
-        url = programs.first_line(server)
-        if not url.startswith("http"):
-            raise RuntimeError(f"the server did not start: {url or server.wait()}")
-        yield url
-    finally:
-        programs.stop(server)
 
 
 async def _serve(delay: float) -> None:

@@ -1,0 +1,156 @@
+"""Pictures of bars: what things cost, how large they are, and tasks a second."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from textwrap import fill
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from helpers.charts.style import GREY, HALO, LOOKS, color_of, looks, note, picture
+from helpers.charts.words import check_dict, check_positive, compact, count, human, plain, short, tick
+
+_ACROSS = 3  # panels side by side, at most
+
+
+def costs(costs: dict[str, Sequence[float]], title: str, *, unit_label: str = "time") -> None:
+    """Show what things cost, cheapest on top: medians as bars on a logarithmic axis, ranges as lines."""
+    check_dict("costs", costs, Sequence)
+    for name, seconds in costs.items():
+        check_positive(f"costs[{name!r}]", seconds)
+    rows = dict(sorted(costs.items(), key=lambda item: median(item[1])))
+    alt = " ".join(f"{n}: {human(median(v))} ({human(min(v))} to {human(max(v))})." for n, v in rows.items())
+    left = 10.0 ** math.floor(math.log10(min(min(v) for v in rows.values()) / 2))
+    right = 10.0 ** math.ceil(math.log10(max(max(v) for v in rows.values())))
+    with picture(title, f"Medians and ranges. {alt}", 1.0 + 0.6 * len(rows)) as figure:
+        axes = figure.subplots()
+        axes.set(xscale="log", xlim=(left, right))
+        axes.set_xlabel(f"{unit_label}, on a logarithmic scale")
+        axes.xaxis.set_major_locator(LogLocator(numticks=8))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+        _name_rows(axes, list(rows))
+        for row, (name, seconds) in enumerate(rows.items()):
+            _draw_row(axes, row, seconds, human(median(seconds)), color_of(name), left)
+
+
+def bars(values: dict[str, Sequence[float] | float], title: str, *, axis: str) -> None:
+    """Show how large things are, in the order given: medians as bars from 0, ranges as lines.
+
+    ``axis`` says what is measured, and in which unit: "memory of an idle worker (MB)".
+    """
+    check_dict("values", values, Sequence | float | int)
+    rows = {name: value if isinstance(value, Sequence) else [value] for name, value in values.items()}
+    for name, numbers in rows.items():
+        check_positive(f"values[{name!r}]", numbers, zero=True)
+    most = max(max(numbers) for numbers in rows.values())
+    alt = " ".join(f"{name}: {_in_words(numbers)}." for name, numbers in rows.items())
+    with picture(title, f"{axis}. {alt}", 1.0 + 0.6 * len(rows)) as figure:
+        axes = figure.subplots()
+        axes.set(xlim=(0, most or 1), xlabel=axis)
+        axes.xaxis.set_major_formatter("{x:,.10g}")
+        _name_rows(axes, list(rows))
+        for row, (name, numbers) in enumerate(rows.items()):
+            _draw_row(axes, row, numbers, short(median(numbers)), color_of(name))
+
+
+def panels(rows: dict[str, Mapping[str, float | None]], title: str) -> None:
+    """Show several quantities of a few things, a panel a quantity, a bar a thing, each from 0.
+
+    ``rows`` holds for each thing its quantities, named with their units: {"threaded": {"requests per
+    second": 812.0}}. A quantity that is None or missing is said not to be known.
+    """
+    check_dict("rows", rows, Mapping)
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    if not names:
+        raise ValueError("rows: expected at least one quantity, got none")
+    columns = {name: [row.get(name) for row in rows.values()] for name in names}
+    for name, numbers in columns.items():
+        check_positive(f"rows, {name!r}", [0, *(n for n in numbers if n is not None)], zero=True)
+    lines = math.ceil(len(columns) / _ACROSS)
+    across = math.ceil(len(columns) / lines)
+    with picture(title, _panels_story(rows, names), lines * (0.9 + 0.5 * len(rows))) as figure:
+        grid = figure.subplots(lines, across, sharey=True, squeeze=False).flat
+        for (name, numbers), axes in zip(columns.items(), grid, strict=False):
+            axes.set_title(fill(name, 50 // across), loc="left")
+            _name_rows(axes, list(rows))
+            _draw_panel(axes, numbers, [look.color for look in looks(rows).values()])
+        for axes in grid:  # those that are left over
+            axes.remove()
+
+
+def throughput(rates: dict[int, float], title: str) -> None:
+    """Show tasks per second against workers; the dashed bars are n times the rate of one worker."""
+    check_dict("rates", rates, float | int)
+    check_positive("rates", [*rates, *rates.values()])
+    workers = sorted(rates)
+    values = [rates[n] for n in workers]
+    ideal = [values[0] * n / workers[0] for n in workers]
+    alt = " ".join(f"{count(n, 'worker')}: {short(rates[n])} tasks per second." for n in workers)
+    top = min(1.1 * max(values + ideal), 2 * max(values))  # an ideal far above the data would press them flat
+    with picture(title, alt, 4.6) as figure:
+        axes = figure.subplots()
+        axes.set(xlabel="workers", ylabel="tasks per second", ylim=(0, top))
+        axes.set_xlim(-0.6, max(len(values), 2) - 0.4)
+        axes.yaxis.set_major_formatter("{x:,.10g}")
+        axes.set_xticks(range(len(workers)), [str(n) for n in workers])
+        axes.grid(False, axis="x")
+        axes.bar(range(len(workers)), values, 0.8, color=LOOKS["processes"].color)
+        axes.bar(range(len(workers)), ideal, 0.8, fill=False, edgecolor=GREY, linestyle="--", linewidth=2)
+        for x, value in enumerate(values):
+            _write_rate(axes, x, value, inside=value > 0.12 * top)
+        if len(values) > 1:
+            place = (len(values) - 1, min(max(ideal[-1], values[-1]), top))
+            note(axes, "ideal", place, (0, 4), ha="center", color=GREY, weight="bold")
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Make a row for each name, the first on top."""
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), [fill(name, 24) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+
+
+def _draw_row(
+    axes: Axes, row: int, numbers: Sequence[float], text: str, color: str, left: float = 0.0
+) -> None:
+    """Draw the median as a bar from ``left``, where the axis begins, the range, and a text beside them."""
+    axes.barh(row, median(numbers) - left, 0.7, left, color=color)
+    axes.hlines(row, min(numbers), max(numbers), color="black", linewidth=2, path_effects=HALO)
+    note(axes, text, (max(numbers), row), (8, 0), va="center", weight="bold", path_effects=HALO)
+
+
+def _draw_panel(axes: Axes, numbers: Sequence[float | None], colors: Sequence[str]) -> None:
+    axes.set_xlim(0, max((n for n in numbers if n is not None), default=0) or 1)
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    for row, (number, color) in enumerate(zip(numbers, colors, strict=True)):
+        if number is None:
+            note(axes, "not known", (0, row), (8, 0), va="center", color=GREY)
+        else:
+            _draw_row(axes, row, [number], compact(number), color)
+
+
+def _write_rate(axes: Axes, x: int, rate: float, *, inside: bool) -> None:
+    look: dict[str, Any] = (
+        {"color": "white", "va": "top"} if inside else {"va": "bottom", "path_effects": HALO}
+    )
+    offset = (0, -6 if inside else 4)
+    note(axes, compact(rate), (x, rate), offset, ha="center", **look)
+
+
+def _in_words(numbers: Sequence[float]) -> str:
+    range_ = f" ({short(min(numbers))} to {short(max(numbers))})" if len(numbers) > 1 else ""
+    return f"{short(median(numbers))}{range_}"
+
+
+def _panels_story(rows: dict[str, Mapping[str, float | None]], names: Sequence[str]) -> str:
+    lines = []
+    for thing, row in rows.items():
+        values = {name: row.get(name) for name in names}
+        figures = [f"{name}: {'not known' if n is None else short(n)}" for name, n in values.items()]
+        lines.append(f"{thing}. {'; '.join(figures)}.")
+    return " ".join(lines)

@@ -1,0 +1,83 @@
+"""What it costs to hand a job to a worker, and what that cost, or a serial part, leaves of the speed-up."""
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from statistics import median
+
+from helpers import jobs, ways
+from helpers.measure import Speedup
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The same number of jobs of growing size: the seconds of one job, and by way those of all jobs."""
+
+    sizes: tuple[float, ...]
+    times: dict[str, tuple[float, ...]]
+
+    def crossing(self, way: str) -> float | None:
+        """Return how many seconds a job must take for this way to be as fast as serial.
+
+        Found on a straight line between two sizes, both axes logarithmic; None if the lines do not cross
+        for good within the sizes.
+        """
+        behind = [math.log(t / s) for t, s in zip(self.times[way], self.times["serial"], strict=True)]
+        steps = list(pairwise(zip(self.sizes, behind, strict=True)))
+        for (small, before), (large, after) in reversed(steps):
+            if after < 0 <= before:
+                return float(small * (large / small) ** (before / (before - after)))
+        return None
+
+
+def sweep(
+    terms: Sequence[int], way_names: Sequence[str] = ("processes",), workers: int = 2, count: int = 40
+) -> Sweep:
+    """Run ``count`` sums for pi of each length, serially and by each way; the medians of three rounds.
+
+    The workers are up before the clock starts, so that only the handing out counts.
+    """
+    if not terms or count < 1:
+        raise ValueError("terms, count: expected at least one length and one job")
+    walls: dict[str, list[float]] = {"serial": [], **{way: [] for way in way_names}}
+    with ExitStack() as stack:
+        runs = {way: stack.enter_context(ways.pool(way, workers)) for way in walls}
+        for length in terms:
+            work = [partial(jobs.pi_sum, length)] * count
+            for way, run in runs.items():
+                walls[way].append(median(run(work).wall for _ in range(3)))
+    sizes = tuple(wall / count for wall in walls["serial"])
+    return Sweep(sizes, {way: tuple(seconds) for way, seconds in walls.items()})
+
+
+def with_serial_part(
+    serial: Sequence[ways.Job], parallel: Sequence[ways.Job], workers: Sequence[int], rounds: int = 5
+) -> list[Speedup]:
+    """Let the master do some jobs alone, then processes the others; return the speed-up of the whole.
+
+    Each ratio is the time of all jobs one after another, over the time with these workers, in one round.
+    """
+    if not serial or not parallel or not workers or rounds < 1:
+        raise ValueError("expected at least one job of each kind, one number of workers and one round")
+    ratios: dict[int, list[float]] = {n: [] for n in workers}
+    with ExitStack() as stack:
+        runs = {n: stack.enter_context(ways.pool("processes", n)) for n in workers}
+        for _ in range(rounds):
+            alone, rest = ways.run(serial, "serial").wall, ways.run(parallel, "serial").wall
+            for n, run in runs.items():
+                ratios[n].append((alone + rest) / (ways.run(serial, "serial").wall + run(parallel).wall))
+    return [Speedup("processes", n, tuple(values)) for n, values in ratios.items()]
+
+
+def amdahl(serial_share: float, workers: int) -> float:
+    """Return the speed-up that Amdahl's law allows: 1 / (s + (1 - s) / n).
+
+    ``serial_share`` is s, the share of the work (0 to 1) that one worker must do. From G. M. Amdahl,
+    "Validity of the single processor approach to achieving large scale computing capabilities", 1967.
+    """
+    if not 0 <= serial_share <= 1 or workers < 1:
+        raise ValueError("expected a serial share of 0 to 1 and at least one worker")
+    return 1 / (serial_share + (1 - serial_share) / workers)

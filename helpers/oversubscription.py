@@ -1,0 +1,156 @@
+"""More processes at work than there are cores: the same total work, and what it costs to take turns.
+
+The measurement is a program of its own, ``python -m helpers.oversubscription crowds``, which ends with
+everything it started when the notebook's kernel is gone.
+"""
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from helpers import jobs, machine, ways
+from helpers.traces import Trace
+from helpers.worker_costs import answer, ask, check, worker
+
+_START = 1.0  # seconds that starting all the processes may take, about
+_WORK = 0.12  # seconds of work for each core in a round, about
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The same total work done by a number of processes at once; one figure for each round.
+
+    ``seconds`` is wall time, ``cores_busy`` CPU seconds for each second of it, and ``speed`` the speed
+    relative to that of as many processes as cores in the same round. ``at_once`` is the largest number of
+    processes that were between start and end of their share at one moment. ``switches`` counts how often the
+    system took the core from one of them (involuntary context switches); it is empty on Windows, which does
+    not count them.
+    """
+
+    processes: int
+    seconds: tuple[float, ...]
+    cores_busy: tuple[float, ...]
+    speed: tuple[float, ...]
+    at_once: tuple[int, ...]
+    switches: tuple[int, ...]
+
+
+def crowds(most: int = 64, rounds: int = 2) -> list[Crowd]:
+    """Do the same total work with as many processes as cores, twice as many, four times as many, ... .
+
+    There are at most ``most`` processes, and fewer where to start that many would take over a second, but
+    always a crowd of twice the cores. All are up before the first round; the crowds take turns within a
+    round. Raises ValueError for ``most`` or ``rounds`` below 1, RuntimeError when the program fails.
+    """
+    check(most=most, rounds=rounds)
+    return [
+        Crowd(processes, **{name: tuple(values) for name, values in figures.items()})
+        for processes, figures in ask("helpers.oversubscription", "crowds", most, rounds)
+    ]
+
+
+# --- In the program ----------------------------------------------------------------------------------
+
+_Figures = dict[str, list[Any]]
+
+
+def _crowds(most: int, rounds: int) -> list[tuple[int, _Figures]]:
+    context: Any = multiprocessing.get_context(ways.default_start_method())
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context.set_forkserver_preload(["helpers.oversubscription"])
+    with ExitStack() as stack:
+        crew, sizes = _start_crew(context, stack, most)
+        terms = _terms_for(_WORK * sizes[0]) // sizes[-1] * sizes[-1]  # every size divides it
+        runs = [[_run(crew[:size], terms // size) for size in sizes] for _ in range(rounds)]
+    by_size = zip(*runs, strict=True)
+    first = [run[0] for run in runs]
+    return [(size, _figures(traces, first)) for size, traces in zip(sizes, by_size, strict=True)]
+
+
+def _start_crew(context: Any, stack: ExitStack, most: int) -> tuple[list[Any], list[int]]:
+    """Start as many processes as cores, then as many again, and so on while there is time for it.
+
+    Returns the pipes to them all, and the sizes of the crowds.
+    """
+    end = time.perf_counter() + _START
+    sizes = [machine.cores()]
+    crew = _start(context, stack, sizes[0])
+    took = 0.0
+    while len(sizes) == 1 or (2 * sizes[-1] <= most and time.perf_counter() + 2 * took < end):
+        began = time.perf_counter()
+        crew += _start(context, stack, sizes[-1])
+        took = time.perf_counter() - began
+        sizes.append(2 * sizes[-1])
+    return crew, sizes
+
+
+def _start(context: Any, stack: ExitStack, number: int) -> list[Any]:
+    """Start that many processes at once, and wait until all have answered."""
+    pipes = [stack.enter_context(worker(context, _do_shares)) for _ in range(number)]
+    for pipe in pipes:
+        pipe.send(1)
+    for pipe in pipes:
+        pipe.recv()
+    return pipes
+
+
+def _terms_for(seconds: float) -> int:
+    """Return how many terms of pi one core adds in that time."""
+    return int(50_000 * seconds / min(_time_sum(50_000) for _ in range(3)))
+
+
+def _time_sum(terms: int) -> float:
+    began = time.perf_counter()
+    jobs.pi_sum(terms)
+    return time.perf_counter() - began
+
+
+def _run(crew: list[Any], terms: int) -> Trace:
+    """Give each of the crew its share, and wait for all."""
+    for pipe in crew:
+        pipe.send(terms)
+    spans = tuple(pipe.recv() for pipe in crew)
+    return Trace("processes", spans, tuple(span.worker for span in spans), os.getpid())
+
+
+def _do_shares(pipe: Any) -> None:
+    """Do each share of the work; tell when, and how often the core was taken away meanwhile."""
+    for terms in iter(pipe.recv, None):
+        before = _switches()
+        span = ways.timed(0, partial(_share, terms), time.perf_counter())
+        pipe.send(replace(span, value=_switches() - before))
+
+
+def _share(terms: int) -> None:
+    jobs.pi_sum(terms)  # without ``tick``: samples would be work too, and more of it for a small share
+
+
+def _switches() -> int:
+    """Return how often the system has taken the core from this process; 0 on Windows."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def _figures(runs: Iterable[Trace], as_many_as_cores: Iterable[Trace]) -> _Figures:
+    """Return the figures of a crowd by name, one for each round."""
+    runs = list(runs)
+    return {
+        "seconds": [run.wall for run in runs],
+        "cores_busy": [run.cores_busy for run in runs],
+        "speed": [few.wall / run.wall for few, run in zip(as_many_as_cores, runs, strict=True)],
+        "at_once": [run.most_at_once for run in runs],
+        "switches": [] if sys.platform == "win32" else [sum(run.values) for run in runs],
+    }
+
+
+if __name__ == "__main__":
+    answer(_crowds, *sys.argv[2:])

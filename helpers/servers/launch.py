@@ -1,0 +1,135 @@
+"""Start servers as programs on this machine, on a free port, look at them from outside, and end them."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import psutil
+
+from helpers import programs
+
+KINDS = ("pre-fork", "threaded", "hybrid")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of memory that some processes hold together, and how they were counted.
+
+    Processes share pages, above all those that were forked. "PSS" divides a shared page among those that
+    share it, so the sum is right; "USS" leaves it out, so the sum is the least it can be; "RSS" counts it in
+    full for each of them, so the sum is the most it can be.
+    """
+
+    bytes: int
+    counted: str
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it is, its processes, its memory."""
+
+    url: str
+    _program: subprocess.Popen[str] = field(repr=False)
+
+    @property
+    def pids(self) -> set[int]:
+        """Its processes: master, workers, and those that ``multiprocessing`` needs to start workers."""
+        return {process.pid for process in _family(self._program)}
+
+    def memory(self) -> Memory:
+        """Return what all its ``pids`` hold together: PSS on Linux, USS on Windows, RSS on macOS.
+
+        macOS lets nobody look closer at the memory of another process.
+        """
+        family = _family(self._program)
+        for counted in ("PSS", "USS"):
+            with suppress(psutil.AccessDenied, AttributeError):
+                return Memory(_total(family, "memory_full_info", counted.lower()), counted)
+        return Memory(_total(family, "memory_info", "rss"), "RSS")
+
+
+@contextmanager
+def slow(delay: float = 0.05) -> Iterator[str]:
+    """Start a server that answers each request after ``delay`` seconds; hand out its URL, and end it.
+
+    Raises ValueError for a delay that is negative or over ten seconds, RuntimeError when it does not start.
+    """
+    if not 0 <= delay <= 10:
+        raise ValueError(f"delay: expected 0 to 10 seconds, got {delay!r}")
+    with _started("helpers.servers.waiting", "--delay", str(delay)) as server:
+        yield server.url
+
+
+@contextmanager
+def serving(kind: str, workers: int = 4) -> Iterator[Server]:
+    """Start a server of one of the ``KINDS`` that has ``workers`` at the same time; hand it out, and end it.
+
+    A "pre-fork" server has a master and worker processes with one thread each, a "threaded" one has all its
+    threads in one process, and a "hybrid" one has a master and two worker processes that share the number
+    of threads. Each answer costs half a millisecond or so of sums, and a wait of ``?wait=SECONDS``. A
+    request for /crash crashes the process that takes it.
+
+    Raises ValueError for another kind or a number of workers that is not even or not 2 to 32, and
+    RuntimeError when the server does not start.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    if type(workers) is not int or workers % 2 or not 2 <= workers <= 32:
+        raise ValueError(f"workers: expected an even number from 2 to 32, got {workers!r}")
+    processes = {"pre-fork": workers, "threaded": 1, "hybrid": 2}[kind]
+    threads = str(workers // processes)
+    with _started("helpers.servers.master", "--processes", str(processes), "--threads", threads) as server:
+        yield server
+
+
+@contextmanager
+def _started(module: str, *arguments: str) -> Iterator[Server]:
+    """Run a server's program; it prints its URL when it is ready, or else why it is not."""
+    program = programs.start(module, *arguments)
+    try:
+        url = programs.first_line(program)
+        if not url.startswith("http"):
+            said = f"{url}\n{programs.output(program)}".strip().splitlines()
+            raise RuntimeError(f"the server did not start: {said[-1] if said else program.wait()}")
+        yield Server(url, program)
+    finally:
+        family = _family(program)
+        programs.stop(program)
+        _await_end(family)
+
+
+def _family(program: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return those that are alive of a program's process and the ones that came from it."""
+    if program.poll() is not None:
+        return []
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(program.pid)
+        return [p for p in (process, *process.children(recursive=True)) if _is_alive(p)]
+    return []
+
+
+def _await_end(family: list[psutil.Process]) -> None:
+    """Wait until all have followed their master, and kill those that have not after ``GRACE``."""
+    end = time.monotonic() + programs.GRACE
+    while alive := [process for process in family if _is_alive(process)]:
+        for process in alive if time.monotonic() > end else []:
+            with suppress(psutil.Error):  # it has just ended
+                process.kill()
+        time.sleep(0.01)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process has not ended; a zombie, whose exit code is still to be asked for, has."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _total(family: list[psutil.Process], method: str, name: str) -> int:
+    total = 0
+    for process in family:
+        with suppress(psutil.NoSuchProcess):  # it has just ended; a zombie, too, holds nothing
+            total += getattr(getattr(process, method)(), name)
+    return total

@@ -1,0 +1,215 @@
+"""What a worker costs while it does nothing: its memory, and the way of a message to it and back.
+
+Each measurement is a program of its own, ``python -m helpers.worker_costs NAME``: it has little memory and
+few threads, unlike a notebook's kernel, and it ends with everything it started when the kernel is gone.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from statistics import median
+from typing import Any
+
+import psutil
+
+from helpers import programs, ways
+
+_IDLE_THREADS = 50
+_IDLE_TASKS = 2000
+_MESSAGES = 100  # round trips in a round
+
+# --- The reader's side -------------------------------------------------------------------------------
+
+
+def idle_memory() -> dict[str, int]:
+    """Return the bytes of memory that one idle worker has to itself, for each kind of worker.
+
+    The kinds are "task" (of asyncio), "thread" and the start methods of this system. Counted are private
+    bytes only: pages that workers share, such as the interpreter's code or what a fork has not changed, cost
+    nothing more for the next one. A process has imported this module and what that needs, no more; a thread
+    or a task has done nothing. A task's figure is the average of 2000, a thread's of 50, a process's the
+    median of three. Raises RuntimeError when the program that measures fails.
+    """
+    measured: dict[str, int] = ask("helpers.worker_costs", "idle-memory")
+    return measured
+
+
+def round_trips(rounds: int = 40) -> dict[str, list[float]]:
+    """Send a message to an idle worker and wait for its answer; return the seconds that this takes.
+
+    "thread" answers through two ``queue.SimpleQueue``, "process, queue" through two of multiprocessing's
+    ``SimpleQueue``, "process, pipe" through its ``Pipe``. Every figure is the average of a hundred round
+    trips, one a round; the three take turns within a round. Raises ValueError for fewer rounds than one,
+    RuntimeError when the program that measures fails.
+    """
+    check(rounds=rounds)
+    seconds: dict[str, list[float]] = ask("helpers.worker_costs", "round-trips", rounds)
+    return seconds
+
+
+def ask(module: str, measurement: str, *arguments: int) -> Any:
+    """Run a measurement in a program of its own and return its answer, the last line that it prints."""
+    program = programs.start(module, measurement, *map(str, arguments))
+    try:
+        text = programs.output(program)
+    finally:
+        code = programs.stop(program)
+    if code:
+        raise RuntimeError(f"the program that measures {measurement} failed:\n{text}")
+    return json.loads(text.splitlines()[-1])
+
+
+def answer(measure: Callable[..., Any], *arguments: str) -> None:
+    """In the program: measure, and print the answer as one line of JSON. Leave when nobody waits for it."""
+    programs.when_input_closes(lambda: os._exit(1))
+    print(json.dumps(measure(*map(int, arguments))), flush=True)
+
+
+def check(**arguments: int) -> None:
+    """Check that each argument is a whole number of at least 1."""
+    for name, value in arguments.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+
+
+# --- In the program: a worker process ----------------------------------------------------------------
+
+
+@contextmanager
+def worker(context: Any, serve: Callable[[Any], object]) -> Iterator[Any]:
+    """Start a process that runs ``serve`` with one end of a pipe, until it is sent None; hand out the other.
+
+    After an error nobody waits for the process: it is a daemon, which ends with the program.
+    """
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(serve, there), daemon=True)
+    process.start()
+    there.close()
+    yield here
+    here.send(None)
+    process.join()
+
+
+def _serve(serve: Callable[[Any], object], pipe: Any) -> None:
+    ways.leave_with_parent()
+    serve(pipe)
+
+
+# --- In the program: idle memory ---------------------------------------------------------------------
+
+
+def private_memory() -> int:
+    """Return the bytes of memory that this process shares with no other."""
+    try:
+        private: int = psutil.Process().memory_full_info().uss
+    except psutil.AccessDenied:  # a sandbox may hide the details: resident, less what is in files
+        info = psutil.Process().memory_info()
+        private = info.rss - getattr(info, "shared", 0)
+    return private
+
+
+def _idle_memory() -> dict[str, int]:
+    processes = {method: _idle_process(method) for method in multiprocessing.get_all_start_methods()}
+    return {"task": asyncio.run(_idle_task()), "thread": _idle_thread(), **processes}
+
+
+def _idle_process(method: str) -> int:
+    context: Any = multiprocessing.get_context(method)
+    with ExitStack() as stack:
+        pipes = [stack.enter_context(worker(context, _tell_memory)) for _ in range(3)]
+        for pipe in pipes:
+            pipe.recv()
+        for pipe in pipes:  # all are up, so what they share is shared
+            pipe.send("how much?")
+        return int(median([pipe.recv() for pipe in pipes]))
+
+
+def _tell_memory(pipe: Any) -> None:
+    pipe.send("ready")
+    for _ in iter(pipe.recv, None):
+        pipe.send(private_memory())
+
+
+async def _idle_task() -> int:
+    done = asyncio.Event()
+    first = asyncio.create_task(done.wait())
+    await asyncio.sleep(0)  # what the first one sets up, the others find there
+    before = private_memory()
+    tasks = [first, *(asyncio.create_task(done.wait()) for _ in range(_IDLE_TASKS))]
+    await asyncio.sleep(0)
+    used = private_memory() - before
+    done.set()
+    await asyncio.gather(*tasks)
+    return max(0, used) // _IDLE_TASKS
+
+
+def _idle_thread() -> int:
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait) for _ in range(_IDLE_THREADS + 1)]
+    try:
+        threads[0].start()  # what the first one sets up, the others find there
+        before = private_memory()
+        for thread in threads[1:]:
+            thread.start()
+        return max(0, private_memory() - before) // _IDLE_THREADS
+    finally:
+        done.set()
+
+
+# --- In the program: round trips ---------------------------------------------------------------------
+
+_Line = tuple[Callable[[Any], object], Callable[[], Any]]  # how to send, how to receive
+
+
+def _round_trips(rounds: int) -> dict[str, list[float]]:
+    context: Any = multiprocessing.get_context(ways.default_start_method())
+    with worker(context, _echo_pipe) as pipe:
+        lines: dict[str, _Line] = {
+            "thread": _line(threading.Thread, queue.SimpleQueue),
+            "process, queue": _line(context.Process, context.SimpleQueue),
+            "process, pipe": (pipe.send, pipe.recv),
+        }
+        for line in lines.values():
+            _time_messages(*line)  # a warm-up, which waits until the worker is there
+        timed = [{kind: _time_messages(*line) for kind, line in lines.items()} for _ in range(rounds)]
+    return {kind: [seconds[kind] for seconds in timed] for kind in lines}
+
+
+def _line(make_worker: Any, make_queue: Any) -> _Line:
+    """Start a worker that answers through two queues, and ends with the program; return the line to it."""
+    there, back = make_queue(), make_queue()
+    make_worker(target=_echo, args=(there.get, back.put), daemon=True).start()
+    return there.put, back.get
+
+
+def _echo(receive: Callable[[], Any], send: Callable[[Any], object]) -> None:
+    if multiprocessing.parent_process():
+        ways.leave_with_parent()
+    while True:
+        send(receive())
+
+
+def _echo_pipe(pipe: Any) -> None:
+    for message in iter(pipe.recv, None):
+        pipe.send(message)
+
+
+def _time_messages(send: Callable[[Any], object], receive: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    for number in range(_MESSAGES):
+        send(number)
+        receive()
+    return (time.perf_counter() - began) / _MESSAGES
+
+
+_MEASUREMENTS: dict[str, Callable[..., Any]] = {"idle-memory": _idle_memory, "round-trips": _round_trips}
+
+if __name__ == "__main__":
+    answer(_MEASUREMENTS[sys.argv[1]], *sys.argv[2:])

@@ -1,0 +1,136 @@
+"""The same sum in Python, NumPy and machine code; who can run while the machine code does."""
+
+import math
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from helpers import compiled, jobs, machine, ways
+
+needs_numba = pytest.mark.skipif(bool(compiled.lacks()), reason=compiled.lacks())
+SUMS = [compiled.pi_sum_numpy]
+COMPILED = [compiled.pi_sum_compiled, compiled.pi_sum_compiled_with_gil]
+if not compiled.lacks():
+    SUMS += COMPILED
+
+
+@pytest.mark.parametrize("terms", [1, 2, 399, 99_999, 100_000, 100_001, 400_000])
+@pytest.mark.parametrize("job", SUMS)
+def test_the_sum_is_the_same(job, terms):
+    assert job(terms) == pytest.approx(jobs.pi_sum(terms), rel=1e-12)
+    assert type(job(terms)) is float
+
+
+@needs_numba
+def test_machine_code_adds_in_the_same_order():
+    assert {job(123_456) for job in COMPILED} == {jobs.pi_sum(123_456)}
+
+
+@pytest.mark.parametrize("job", SUMS)
+def test_the_default_is_the_size_of_the_python_job(job):
+    assert math.pi - job() == pytest.approx(math.pi - jobs.pi_sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "10", None])
+@pytest.mark.parametrize("job", [compiled.pi_sum_numpy, *COMPILED])
+def test_a_wrong_number_is_refused_by_name(job, wrong):
+    with pytest.raises(ValueError, match=f"terms: expected a whole number of at least 1, got {wrong!r}"):
+        job(wrong)
+
+
+@pytest.mark.parametrize("job", [compiled.pi_sum_numpy, *COMPILED])
+def test_a_child_process_can_import_the_job(job):
+    assert pickle.loads(pickle.dumps(job)) is job
+
+
+@needs_numba
+def test_machine_code_can_be_looked_at():
+    calls = []
+    compiled.pi_sum_compiled(250_000, tick=lambda: calls.append(None))
+    assert len(calls) == 3
+
+
+def looks_inside(add, terms):
+    """How often another thread got to look at the clock while the machine code added that many terms."""
+    inside, looks = [], []
+
+    def work():
+        began = time.perf_counter()
+        add(0.0, 0, terms)
+        inside.extend((began, time.perf_counter()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        looks.append(time.perf_counter())
+        time.sleep(0.001)
+    return sum(inside[0] < look < inside[1] for look in looks)
+
+
+@needs_numba
+@pytest.mark.skipif(not machine.gil(), reason="needs an interpreter with the GIL")
+def test_only_the_one_that_releases_the_gil_lets_others_run():
+    """Two looks may fall between the reading of the clock and the machine code, on either side of it."""
+    assert looks_inside(compiled._without_gil, 300_000_000) > 10
+    assert looks_inside(compiled._with_gil, 100_000_000) <= 2
+
+
+@needs_numba
+@pytest.mark.skipif(bool(machine.lacks(cores_needed=2)), reason=machine.lacks(cores_needed=2))
+def test_two_threads_keep_two_cores_busy_without_the_gil_and_one_with_it():
+    """Processes show whether two cores are to be had at all at the moment."""
+    eight = [partial(compiled.pi_sum_compiled, 10_000_000)] * 8
+    held = [partial(compiled.pi_sum_compiled_with_gil, 10_000_000)] * 8
+    end, had = time.perf_counter() + 4, 0
+    if machine.gil():
+        assert ways.run(held, "threads", 2).peak_cores_busy < 1.3
+    with ways.pool("threads", 2) as by_threads, ways.pool("processes", 2) as by_processes:
+        while by_threads(eight).peak_cores_busy < 1.5:
+            had += by_processes(eight).peak_cores_busy >= 1.5
+            if had >= 5:
+                pytest.fail("two processes had two cores five times, two threads never")
+            if time.perf_counter() > end:
+                pytest.skip("two cores were not free at any moment")
+
+
+def run_elsewhere(program, **env):
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=60)
+
+
+@needs_numba
+def test_where_nothing_can_be_kept_it_is_compiled_at_every_import():
+    """The only place that Numba may look for is inside a zip file, and there is none."""
+    program = "from helpers import compiled; print(compiled.pi_sum_compiled(1), compiled._with_gil.stats)"
+    done = run_elsewhere(program, NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
+    assert done.stdout.startswith("4.0 ")
+    assert "cache_path=None" in done.stdout
+    assert done.stderr == ""
+
+
+@needs_numba
+def test_what_is_kept_is_used_again_and_stays_apart(tmp_path):
+    """Numba would take the code kept for one value of nogil for the other's, if the function were one."""
+    program = "from helpers import compiled as c; print(*(f.stats for f in (c._without_gil, c._with_gil)))"
+    first, again = (run_elsewhere(program, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert first.stdout.count("cache_misses=Counter({'float64") == 2, first.stderr
+    assert again.stdout.count("cache_hits=Counter({'float64") == 2, again.stderr
+    assert len(list(tmp_path.rglob("*.nbi"))) == 2
+
+
+def test_without_numba_the_rest_works_and_it_says_so():
+    program = (
+        "import sys; sys.modules['numba'] = None\n"
+        "from helpers import compiled\n"
+        "print(compiled.pi_sum_numpy(1), compiled.lacks())\n"
+        "try: compiled.pi_sum_compiled(1)\n"
+        "except RuntimeError as error: print(error)"
+    )
+    text = "needs Numba, which is not installed here"
+    assert run_elsewhere(program).stdout.splitlines() == [f"4.0 {text}", text]

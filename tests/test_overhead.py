@@ -1,0 +1,65 @@
+"""The crossing of two lines, Amdahl's law, and the runs that they are drawn from."""
+
+import math
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import jobs, overhead
+from helpers.overhead import Sweep
+
+SIZES = (0.001, 0.01, 0.1)
+
+
+def lines(*seconds: float) -> Sweep:
+    """Return a sweep in which serial takes a second for every size."""
+    return Sweep(SIZES, {"serial": (1.0, 1.0, 1.0), "processes": seconds})
+
+
+def test_the_lines_cross_half_way_between_two_sizes():
+    assert lines(8.0, 2.0, 0.5).crossing("processes") == pytest.approx(math.sqrt(0.01 * 0.1))
+
+
+@pytest.mark.parametrize("seconds", [(2.0, 2.0, 2.0), (0.5, 0.5, 0.5), (0.5, 0.5, 2.0)])
+def test_lines_that_do_not_cross_for_good(seconds):
+    assert lines(*seconds).crossing("processes") is None
+
+
+def test_a_last_crossing_counts():
+    assert lines(0.5, 2.0, 0.5).crossing("processes") > 0.01
+
+
+@given(st.floats(0, 1), st.integers(1, 1000))
+def test_amdahls_law_keeps_its_limits(share, workers):
+    speedup = overhead.amdahl(share, workers)
+    assert 1 - 1e-9 <= speedup <= workers * (1 + 1e-9)
+    assert share == 0 or speedup <= 1 / share * (1 + 1e-9)
+
+
+def test_a_known_speedup():
+    assert overhead.amdahl(0.25, 3) == pytest.approx(2.0)
+
+
+def test_a_sweep_times_every_size_and_way():
+    sweep = overhead.sweep([10, 1000], ["threads"], count=3)
+    assert list(sweep.times) == ["serial", "threads"]
+    assert len(sweep.sizes) == 2
+    assert sweep.sizes[0] < sweep.sizes[1]
+    assert all(second > 0 for line in sweep.times.values() for second in line)
+
+
+def test_a_serial_part_is_done_in_every_round():
+    small = partial(jobs.pi_sum, 1000)
+    points = overhead.with_serial_part([small], [small] * 3, [1, 2], rounds=2)
+    assert [(point.workers, len(point.ratios)) for point in points] == [(1, 2), (2, 2)]
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="terms"):
+        overhead.sweep([])
+    with pytest.raises(ValueError, match="at least one job of each kind"):
+        overhead.with_serial_part([], [jobs.pi_sum], [1])
+    with pytest.raises(ValueError, match="serial share"):
+        overhead.amdahl(1.5, 2)

@@ -1,0 +1,58 @@
+"""The same work by ever more processes: what is certain on any computer, however busy it is."""
+
+import multiprocessing
+import sys
+
+import psutil
+import pytest
+
+from helpers import machine, oversubscription
+
+
+@pytest.fixture(scope="module")
+def crowds():
+    before = set(psutil.Process().children(recursive=True))
+    crowds = oversubscription.crowds(most=8)
+    assert set(psutil.Process().children(recursive=True)) <= before
+    assert multiprocessing.active_children() == []
+    return crowds
+
+
+def test_a_crowd_is_twice_the_one_before(crowds):
+    sizes = [crowd.processes for crowd in crowds]
+    assert sizes == [machine.cores() * 2**step for step in range(len(sizes))]
+    assert len(sizes) >= 2
+    assert sizes[-1] <= max(8, sizes[1])
+
+
+def test_there_is_a_figure_for_each_round(crowds):
+    for crowd in crowds:
+        figures = [crowd.seconds, crowd.cores_busy, crowd.speed, crowd.at_once]
+        assert [len(figure) for figure in figures] == [2, 2, 2, 2]
+        assert min(*crowd.seconds, *crowd.speed) > 0
+        assert 1 <= max(crowd.at_once) <= crowd.processes
+    assert crowds[0].speed == (1, 1)
+    first, last = crowds[0], crowds[-1]
+    assert last.speed == tuple(a / b for a, b in zip(first.seconds, last.seconds, strict=True))
+
+
+def test_no_crowd_keeps_more_cores_busy_than_there_are(crowds):
+    assert all(max(crowd.cores_busy) <= machine.cores() * 1.1 for crowd in crowds)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count them")
+def test_the_system_takes_the_cores_away_when_there_are_too_few(crowds):
+    for crowd in crowds[1:]:
+        assert max(crowd.at_once) > machine.cores()
+        assert min(crowd.switches) > 0
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [((0, 1), "most: "), ((64, 0), "rounds: ")])
+def test_crowds_refuse(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        oversubscription.crowds(*arguments)
+
+
+def test_fewer_than_cores_are_allowed_still_make_two_crowds():
+    crowds = oversubscription.crowds(most=1, rounds=1)
+    assert [crowd.processes for crowd in crowds] == [machine.cores(), 2 * machine.cores()]

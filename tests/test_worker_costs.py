@@ -1,0 +1,106 @@
+"""Figures of idle workers that make sense, and nothing left of the programs that measure them."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from helpers import worker_costs
+
+POSIX = os.name == "posix"
+MEBIBYTE = 2**20
+
+
+def test_an_idle_process_has_megabytes_to_itself_and_an_idle_thread_far_less():
+    before = set(psutil.Process().children(recursive=True))
+    memory = worker_costs.idle_memory()
+    assert set(psutil.Process().children(recursive=True)) <= before
+    assert set(memory) == {"task", "thread", *multiprocessing.get_all_start_methods()}
+    assert 0 <= memory["thread"] < MEBIBYTE
+    assert MEBIBYTE < memory["spawn"] < 100 * MEBIBYTE
+    assert memory["thread"] < min(memory[method] for method in multiprocessing.get_all_start_methods())
+
+
+def test_private_memory_counts_what_is_one_s_own(monkeypatch):
+    before = worker_costs.private_memory()
+    own = bytearray(b"x" * 50 * MEBIBYTE)
+    assert worker_costs.private_memory() - before > 0.9 * len(own)
+
+    def hidden(_):
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "memory_full_info", hidden)
+    assert worker_costs.private_memory() > 0.9 * len(own)
+
+
+def test_round_trips_are_timed_by_rounds():
+    seconds = worker_costs.round_trips(rounds=4)
+    assert set(seconds) == {"thread", "process, queue", "process, pipe"}
+    assert all(len(each) == 4 and min(each) > 0 for each in seconds.values())
+
+
+@pytest.mark.parametrize("rounds", [0, -1, 1.5, True, "many"])
+def test_rounds_are_a_whole_number(rounds):
+    with pytest.raises(ValueError, match="rounds: "):
+        worker_costs.round_trips(rounds)
+
+
+def test_a_program_that_fails_is_an_error_with_its_message():
+    with pytest.raises(RuntimeError, match=r"measures the-weather failed:(.|\n)*KeyError"):
+        worker_costs.ask("helpers.worker_costs", "the-weather")
+
+
+ENDINGS = [
+    ("worker_costs.idle_memory()", "SIGKILL"),
+    ("worker_costs.round_trips()", "SIGKILL"),
+    ("oversubscription.crowds()", "SIGKILL"),
+    ("oversubscription.crowds()", "SIGINT"),
+    ("accidents.notices(10)", "SIGKILL"),
+    ("accidents.notices(10)", "SIGINT"),
+]
+
+
+READER = """
+import signal
+from helpers import accidents, oversubscription, worker_costs
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us started in the background
+while True:
+    {}
+"""
+
+
+def alive(processes):
+    """Those that run; one that nobody has asked for its exit code has ended."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@pytest.mark.skipif(not POSIX, reason="Windows has no signals to send to another program")
+@pytest.mark.parametrize(("measurement", "number"), ENDINGS)
+def test_a_reader_that_is_ended_half_way_leaves_nothing(measurement, number):
+    command = [sys.executable, "-c", READER.format(measurement)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as reader:
+        try:
+            family = []
+            while len(family) < 3:  # its program is at work
+                assert reader.poll() is None
+                family = psutil.Process(reader.pid).children(recursive=True)
+            reader.send_signal(getattr(signal, number))
+            reader.wait(10)
+        finally:
+            reader.kill()
+    end = time.monotonic() + 2
+    while alive(family) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert alive(family) == []
