@@ -90,7 +90,7 @@ def summary() -> None:
 
 
 def _all(given: list[Verdict]) -> Verdict:
-    """Return one verdict for several: it holds if all do, with any limits and any lack."""
-    lacks = next((verdict.lacks for verdict in given if verdict.lacks), "")
-    holds = all(verdict.holds or verdict.lacks for verdict in given)
-    return Verdict(given[0].statement, "", holds, any(v.but for v in given), lacks if holds else "")
+    """Return one verdict for several: of those that could be shown here, if any could."""
+    shown = [verdict for verdict in given if not verdict.lacks] or given
+    but = any(verdict.but for verdict in given)
+    return Verdict(given[0].statement, "", all(v.holds for v in shown), but, shown[0].lacks)

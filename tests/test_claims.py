@@ -41,8 +41,9 @@ def test_the_register_has_25_statements():
         ([(True, {}), (True, {})], "holds"),
         ([(True, {"but": True}), (True, {})], "holds, but"),
         ([(True, {}), (False, {})], "does not hold here"),
-        ([(True, {}), (False, {"needs": "no fork"})], "cannot be shown here (no fork)"),
-        ([(True, {"but": True}), (True, {"needs": "no fork"})], "cannot be shown here (no fork), but"),
+        ([(True, {}), (False, {"needs": "no fork"})], "holds"),
+        ([(True, {}), (True, {"but": True, "needs": "no fork"})], "holds, but"),
+        ([(False, {"needs": "no fork"}), (True, {"needs": "no curl"})], "cannot be shown here (no fork)"),
         ([(False, {"needs": "no fork"}), (False, {"but": True})], "does not hold here"),
     ],
 )

@@ -244,8 +244,16 @@ def test_a_wrong_switch_interval_is_refused(wrong):
 # --- One thread with an event loop ---------------------------------------------------------------------
 
 
-async def wait(seconds=0.05):
+async def wait(seconds=0.01):
     await asyncio.sleep(seconds)
+    return threading.get_native_id()
+
+
+async def wait_for_others(started):
+    """Take part once three have started, so that three are under way at once however slow the start is."""
+    started.append(None)
+    while len(started) < 3:
+        await asyncio.sleep(0.001)
     return threading.get_native_id()
 
 
@@ -256,7 +264,7 @@ def loop():
 
 
 def test_coroutines_overlap_in_one_thread_up_to_the_limit(loop):
-    trace = loop([wait] * 6)
+    trace = loop([partial(wait_for_others, [])] * 6)
     assert trace.errors == {}
     assert len(trace.workers) == 1
     assert {span.worker for span in trace.spans} == set(trace.workers)
