@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from statistics import median
 
 from helpers import jobs, ways
 from helpers.measure import Speedup
@@ -36,9 +35,10 @@ class Sweep:
 def sweep(
     terms: Sequence[int], way_names: Sequence[str] = ("processes",), workers: int = 2, count: int = 40
 ) -> Sweep:
-    """Run ``count`` sums for pi of each length, serially and by each way; the medians of three rounds.
+    """Run ``count`` sums for pi of each length, serially and by each way; keep the shortest of five times.
 
-    The workers are up before the clock starts, so that only the handing out counts.
+    The shortest is the one that other programs disturbed the least. The workers are up before the clock
+    starts, so that only the handing out counts.
     """
     if not terms or count < 1:
         raise ValueError("terms, count: expected at least one length and one job")
@@ -48,7 +48,7 @@ def sweep(
         for length in terms:
             work = [partial(jobs.pi_sum, length)] * count
             for way, run in runs.items():
-                walls[way].append(median(run(work).wall for _ in range(3)))
+                walls[way].append(min(run(work).wall for _ in range(5)))
     sizes = tuple(wall / count for wall in walls["serial"])
     return Sweep(sizes, {way: tuple(seconds) for way, seconds in walls.items()})
 
