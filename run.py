@@ -153,11 +153,8 @@ def test(arguments: list[str]) -> int:
     install("[test]")
     if arguments:
         return run(PYTHON, "-m", "pytest", *arguments).returncode
-    run(PYTHON, "-m", "coverage", "erase")
     on_all_cores = ["-n", "auto", "--dist", "loadfile"]  # a module may set up much that its tests share
-    tests = run(PYTHON, "-m", "coverage", "run", "-m", "pytest", *on_all_cores, "tests").returncode
-    run(PYTHON, "-W", "ignore", "-m", "coverage", "combine", "--quiet")  # a killed child leaves half a file
-    run(PYTHON, "-m", "coverage", "report")
+    tests = run(PYTHON, "-m", "pytest", *on_all_cores, "--cov", "tests").returncode
     notebooks = run(PYTHON, "-m", "pytest", "notebooks").returncode
     return 1 if tests or notebooks else 0
 

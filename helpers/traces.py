@@ -179,7 +179,8 @@ class Trace:
         # The busiest window begins or ends at a reading, as between readings every curve is straight.
         begins = {max(first, min(begin, last - window)) for times, _ in curves for time in times
                   for begin in (time, time - window)}  # fmt: skip
-        return max(sum(_at(c, begin + window) - _at(c, begin) for c in curves) for begin in begins) / window
+        used = (sum(_at(c, begin + window) - _at(c, begin) for c in curves) for begin in begins)
+        return max(used, default=0.0) / window
 
 
 def _at_work(spans: Sequence[Span]) -> list[tuple[float, int]]:
@@ -193,15 +194,20 @@ def _at_work(spans: Sequence[Span]) -> list[tuple[float, int]]:
 
 
 def _cpu_curve(spans: Iterable[Span], worker: Worker) -> tuple[list[float], list[float]]:
-    """Return a worker's clock readings, and the CPU seconds it had used by each."""
-    times: list[float] = []
-    used: list[float] = []
-    total = 0.0
-    for span in sorted((s for s in spans if s.worker == worker), key=lambda s: s.started):
-        for time, cpu in ((span.started, 0.0), *span.samples, (span.finished, span.cpu)):
-            times.append(time)
-            used.append(total + cpu)
-        total += span.cpu
+    """Return a worker's clock readings, and the CPU seconds it had used by each.
+
+    Jobs of one thread may overlap, those of asyncio for example, but only one has the core: pieces in which
+    a job used no CPU time are left out.
+    """
+    pieces = []
+    for span in (span for span in spans if span.worker == worker):
+        readings = [(span.started, 0.0), *span.samples, (span.finished, span.cpu)]
+        pieces += [(begin, end, now - then) for (begin, then), (end, now) in pairwise(readings) if now > then]
+    times, used, total = [], [], 0.0
+    for begin, end, cpu in sorted(pieces):
+        times += [begin, end]
+        used += [total, total + cpu]
+        total += cpu
     return times, used
 
 

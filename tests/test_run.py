@@ -77,7 +77,7 @@ def ready(copy):
 def test_an_unknown_or_missing_verb_shows_the_usage(copy, arguments):
     code, _, errors = run(copy, *arguments)
     assert code == 2
-    assert "lab | test | refresh" in errors
+    assert "lab | test | bench | refresh" in errors
     assert "Traceback" not in errors
 
 

@@ -54,6 +54,12 @@ def test_figures_of_a_trace():
     assert TWO.errors == {1: "ValueError: no"}
 
 
+def test_jobs_that_take_turns_on_one_thread_keep_one_core_busy():
+    first = span(0, ANNA, 0.0, 4.0, 2.0, samples=((1.0, 1.0), (3.0, 1.0)))
+    second = span(1, ANNA, 1.0, 3.0, 2.0)
+    assert Trace("asyncio", (first, second), (ANNA,), master=10, window=1.0).peak_cores_busy == 1.0
+
+
 def test_figures_of_a_span():
     anna, ben, waiting = TWO.spans
     assert [s.seconds for s in TWO.spans] == [4.0, 4.0, 2.0]
