@@ -149,14 +149,21 @@ def lab(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Test helpers with coverage, then every notebook, or only what the arguments for pytest say."""
+    """Test helpers with coverage, then every notebook, or only what the arguments for pytest say.
+
+    The tests that run each notebook take as long as all others, so the two go side by side.
+    """
     install("[test]")
+    pytest = [PYTHON, "-m", "pytest"]
     if arguments:
-        return run(PYTHON, "-m", "pytest", *arguments).returncode
-    on_all_cores = ["-n", "auto", "--dist", "loadfile"]  # a module may set up much that its tests share
-    tests = run(PYTHON, "-m", "pytest", *on_all_cores, "--cov", "tests").returncode
-    notebooks = run(PYTHON, "-m", "pytest", "notebooks").returncode
-    return 1 if tests or notebooks else 0
+        return run(*pytest, *arguments).returncode
+    runs = "tests/test_notebooks_run.py"
+    command = [*pytest, "-q", runs]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as beside:
+        tests = run(*pytest, "--cov", "tests", f"--ignore={runs}").returncode
+        print(beside.communicate()[0], flush=True)
+    notebooks = run(*pytest, "notebooks").returncode
+    return 1 if tests or beside.returncode or notebooks else 0
 
 
 def bench(arguments: list[str]) -> int:
