@@ -160,7 +160,7 @@ def test(arguments: list[str]) -> int:
     runs = "tests/test_notebooks_run.py"
     command = [*pytest, "-q", runs]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as beside:
-        tests = run(*pytest, "--cov", "tests", f"--ignore={runs}").returncode
+        tests = run(*pytest, "--cov=helpers", "tests", f"--ignore={runs}").returncode
         print(beside.communicate()[0], flush=True)
     notebooks = run(*pytest, "notebooks").returncode
     return 1 if tests or beside.returncode or notebooks else 0
