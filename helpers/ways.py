@@ -29,7 +29,7 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from helpers.traces import Span, Trace, Worker
@@ -263,11 +263,19 @@ def _me() -> Worker:
 
 def call(job: Job, tick: Callable[[], object]) -> Any:
     """Call a job, with ``tick`` if it has such a parameter."""
+    function = getattr(job, "func", job)  # of a partial
+    ticks = _known_to_tick(function) if isinstance(function, types.FunctionType) else _ticks(function)
+    return job(tick=tick) if ticks else job()
+
+
+def _ticks(function: Job) -> bool:
     try:
-        takes_tick = "tick" in inspect.signature(job).parameters
+        return "tick" in inspect.signature(function).parameters
     except ValueError:  # a built-in function may have no signature
-        takes_tick = False
-    return job(tick=tick) if takes_tick else job()
+        return False
+
+
+_known_to_tick = lru_cache(_ticks)  # to look takes longer than many a job
 
 
 def _meet(barrier: Any, _jobs: Sequence[Job]) -> Worker:
