@@ -17,6 +17,7 @@
     accidents         crashes on purpose, each in a program of its own
     servers           real HTTP servers, and the clients that load them
     jobqueue          a task queue that workers anywhere can take from
+    engine            the queue's functions on dask.distributed, an engine that others have built
     programs          other Python programs, started from here, that never outlive us
     show              a function's real source, as a cell's output
 

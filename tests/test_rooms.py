@@ -42,8 +42,9 @@ ROOMS = {
     "accidents": Room({"jobs", "traces", "ways", "programs"}),
     "servers": Room({"programs", "ways", "jobs"}, {"psutil"}),
     "jobqueue": Room({"jobs", "traces", "ways", "programs"}),
+    "engine": Room({"jobqueue", "traces", "ways", "programs"}, {"distributed", "psutil"}),
 }
-LIGHT = sorted(ROOMS.keys() - {"charts", "compiled", "show"})
+LIGHT = sorted(ROOMS.keys() - {"charts", "compiled", "engine", "show"})
 
 TREES = {
     ".".join(("helpers", *file.relative_to(HOME).with_suffix("").parts)).removesuffix(".__init__"): ast.parse(

@@ -1,0 +1,320 @@
+"""A real scheduler and real workers of Dask: what they compute, who is let in, and how they end."""
+
+import contextlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import as_completed
+from distributed.security import Security
+
+from helpers import engine, programs
+from helpers.engine import __main__ as client_program
+from helpers.engine import certificates
+from helpers.engine import cluster as cluster_module
+from helpers.jobqueue import functions
+
+POSIX = os.name == "posix"
+square, pi_sum = functions.find("square"), functions.find("pi_sum")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with engine.launch(workers=2, allowed_failures=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def locked():
+    with engine.launch(workers=1, tls=True) as cluster:
+        yield cluster
+
+
+def family():
+    """Return all processes that came from this one."""
+    return psutil.Process().children(recursive=True)
+
+
+def alive(processes):
+    """Return those that have not ended; one that nobody has asked for its exit code, a zombie, has."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def wait_until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+# --- What it computes ---
+
+
+def test_the_functions_of_the_queue_run_unchanged(cluster):
+    assert cluster.client.gather(cluster.client.map(square, range(20))) == [n * n for n in range(20)]
+
+
+def test_a_run_is_a_trace_of_all_tasks_in_order(cluster):
+    trace = engine.run(cluster.client, "pi_sum", [200_000, 1000, 200_000, 200_000, 200_000, 200_000])
+    assert trace.values == [pi_sum(200_000), pi_sum(1000), *[pi_sum(200_000)] * 4]
+    assert [span.job for span in trace.spans] == list(range(6))
+    assert trace.pids == set(cluster.pids)
+    assert trace.most_at_once == 2
+    assert not trace.errors
+
+
+def test_equal_tasks_are_all_done(cluster):
+    trace = engine.run(cluster.client, "square", [3] * 10)
+    assert trace.values == [9] * 10
+    assert len({span.started for span in trace.spans}) == 10
+
+
+def test_a_task_that_fails_keeps_its_error(cluster):
+    trace = engine.run(cluster.client, "pi_sum", [1000, 0])
+    assert trace.values[0] == pi_sum(1000)
+    assert "ValueError: terms: expected" in trace.errors[1]
+
+
+def test_a_run_without_tasks_or_with_unknown_ones(cluster):
+    with pytest.raises(ValueError, match="at least one job"):
+        engine.run(cluster.client, "square", [])
+    with pytest.raises(ValueError, match="function: expected one of square"):
+        engine.run(cluster.client, "cube", [1])
+
+
+def test_a_run_that_takes_too_long(cluster):
+    with pytest.raises(TimeoutError):
+        engine.run(cluster.client, "pi_sum", [10_000_000], timeout=0.1)
+
+
+def test_the_dashboard_is_a_page(cluster):
+    assert cluster.dashboard.startswith("http://127.0.0.1:")
+    assert functions.find("fetch")(cluster.dashboard) > 0
+
+
+def test_all_ports_are_on_this_machine_alone(cluster, locked):
+    listening = [c.laddr for p in family() for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
+    assert len(listening) >= 2 * (2 + 1)
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+# --- Workers that die ---
+
+
+def test_a_killed_worker_loses_no_task_and_is_replaced(cluster):
+    before = set(cluster.pids)
+    futures = cluster.client.map(pi_sum, [200_000 + n for n in range(20)])
+    finished = as_completed(futures, loop=cluster.client.loop)
+    arrived = [next(finished).key for _ in range(4)]
+    killed = cluster.kill_one()
+    arrived += [future.key for future in finished]
+    assert sorted(arrived) == sorted(future.key for future in futures)
+    assert cluster.client.gather(futures) == [pi_sum(200_000 + n) for n in range(20)]
+    cluster.client.wait_for_workers(2, timeout=30)
+    assert killed in before
+    assert len(set(cluster.pids) - before) == 1
+
+
+def test_a_task_that_kills_its_workers_is_given_up(cluster):
+    before = set(cluster.pids)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(functions.FUNCTIONS, "leave", os._exit)
+        trace = engine.run(cluster.client, "leave", [1])
+    assert "KilledWorker: Attempted to run task" in trace.errors[0]
+    assert "on 2 different workers" in trace.errors[0]
+    assert cluster.client.submit(square, 12).result(timeout=30) == 144
+    cluster.client.wait_for_workers(2, timeout=30)
+    assert len(set(cluster.pids) - before) >= 1
+
+
+# --- Certificates ---
+
+
+def test_only_who_has_the_certificate_is_let_in(locked):
+    assert locked.address.startswith("tls://127.0.0.1:")
+    assert engine.knock(locked.address, locked.security) == ""
+    assert engine.knock(locked.address)
+    assert engine.knock(locked.address, Security.temporary())
+    assert locked.client.submit(square, 5).result(timeout=30) == 25
+
+
+def test_knocking_leaves_our_own_trust_as_it_is(locked):
+    engine.knock(locked.address, locked.security)
+    context = locked.security.get_connection_args("client")["ssl_context"]
+    assert context.verify_mode.name == "CERT_REQUIRED"
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:80", "tls://127.0.0.1", "127.0.0.1:80"])
+def test_knocking_at_another_kind_of_address(address):
+    with pytest.raises(ValueError, match="address: expected tls://host:port"):
+        engine.knock(address)
+
+
+def test_a_certificate_can_be_read_by_its_owner_alone(tmp_path):
+    engine.certify(tmp_path)
+    files = [tmp_path / certificates.CERTIFICATE, tmp_path / certificates.KEY]
+    assert "BEGIN CERTIFICATE" in files[0].read_text("ascii")
+    assert "PRIVATE KEY" in files[1].read_text("ascii")
+    if POSIX:
+        assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
+
+
+def test_a_certificate_is_never_overwritten_nor_made_up(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        engine.load(tmp_path)
+    engine.certify(tmp_path)
+    with pytest.raises(FileExistsError):
+        engine.certify(tmp_path)
+    assert engine.load(tmp_path).require_encryption
+
+
+def test_the_certificate_goes_with_its_cluster():
+    with engine.launch(workers=1, tls=True) as cluster:
+        files = cluster.certificates
+        assert len(files) == 2
+        assert all(file.exists() for file in files)
+    assert not files[0].parent.exists()
+
+
+# --- What it costs ---
+
+
+def test_costs_are_per_task_and_without_the_first_round():
+    calls = []
+    costs = engine.per_task({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 10, rounds=3)
+    assert calls == ["a", "b"] * 4
+    assert {name: len(seconds) for name, seconds in costs.items()} == {"a": 3, "b": 3}
+    assert all(0 < s < 1 for seconds in costs.values() for s in seconds)
+
+
+@pytest.mark.parametrize(("tasks", "rounds"), [(0, 1), (1, 0)])
+def test_costs_of_nothing(tasks, rounds):
+    with pytest.raises(ValueError, match="tasks, rounds: expected at least one"):
+        engine.per_task({"a": print}, tasks, rounds)
+
+
+# --- Start and end ---
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"workers": 0}, {"workers": "2"}, {"workers": True}, {"allowed_failures": -1}]
+)
+def test_arguments_that_make_no_sense(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected a whole number of at least"):
+        engine.launch(**wrong)
+
+
+def test_nothing_is_left_when_the_block_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = set(family())
+    with pytest.raises(ZeroDivisionError), engine.launch(workers=1) as cluster:  # noqa: PT012
+        started = set(family()) - before
+        cluster.client.submit(pi_sum, 100_000_000)
+        raise ZeroDivisionError
+    assert len(started) >= 3
+    assert wait_until(lambda: not alive(started), 2), alive(started)
+    cluster.stop()  # a second time changes nothing
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["_scheduler", "_workers"])
+def test_a_program_that_does_not_start_leaves_nothing(what, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(programs, "READY", 5)
+    real, before = getattr(cluster_module, what), set(family())
+    monkeypatch.setattr(cluster_module, what, lambda *args: [*real(*args), "--no-such-option=1", "--port=x"])
+    with pytest.raises(RuntimeError, match=f"the {what[1:]}s? did not start: .*"):
+        engine.launch(workers=1)
+    assert not alive(set(family()) - before)
+    assert list(tmp_path.iterdir()) == []
+
+
+STARTER = """
+import os, sys, time
+from helpers import engine
+from helpers.jobqueue import functions
+cluster = engine.launch(workers=2, tls=True)
+futures = cluster.client.map(functions.find("pi_sum"), [100_000_000] * 4, pure=False)
+print("ready", cluster.certificates[0].parent, flush=True)
+try:
+    cluster.client.gather(futures)
+finally:
+    print("left", flush=True)
+"""
+
+
+@pytest.fixture
+def starter():
+    """Start a program that starts a cluster, and hand it out with the processes and folder that it made."""
+    env = {**os.environ, "PYTHONPATH": str(Path(programs.__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True, env=env
+    ) as program:
+        word, _, folder = program.stdout.readline().strip().partition(" ")
+        assert word == "ready"
+        started = psutil.Process(program.pid).children(recursive=True)
+        assert len(started) >= 4
+        yield program, started, Path(folder)
+        for process in started:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        program.kill()
+
+
+def test_nothing_outlives_a_killed_notebook_by_two_seconds(starter):
+    program, started, folder = starter
+    program.kill()
+    assert wait_until(lambda: not alive(started), 2), alive(started)
+    assert wait_until(lambda: not folder.exists(), 1)
+
+
+@pytest.mark.skipif(not POSIX, reason="on Windows an interrupt cannot be sent to one program alone")
+def test_an_interrupt_ends_all(starter):
+    program, started, folder = starter
+    program.send_signal(signal.SIGINT)
+    assert "left" in program.stdout.read()
+    assert wait_until(lambda: not alive(started), 2), alive(started)
+    assert not folder.exists()
+
+
+# --- By hand, as across two hosts ---
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_by_hand_with_the_plain_commands(tls, tmp_path, capsys):
+    """The commands of ``helpers.engine.__main__``, on one host for want of two."""
+    way, lock = ("tls", certificates.options(engine.certify(tmp_path))) if tls else ("tcp", [])
+    file, env = tmp_path / "scheduler.json", {**os.environ, "DASK_LOGGING__DISTRIBUTED": "error"}
+    python = [sys.executable, "-m"]
+    here = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *lock]
+    scheduler = [*python, "distributed.cli.dask_scheduler", *here, "--protocol", way, "--port", "0",
+                 "--scheduler-file", str(file)]  # fmt: skip
+    with subprocess.Popen(scheduler, env=env) as first:
+        try:
+            assert wait_until(lambda: file.exists() and file.read_text().endswith("}"), 30)
+            address = json.loads(file.read_text())["address"]
+            worker = [*python, "distributed.cli.dask_worker", address, *here, "--nworkers", "1",
+                      "--nthreads", "1", "--local-directory", str(tmp_path)]  # fmt: skip
+            with subprocess.Popen(worker, env=env) as second:
+                try:
+                    key = ["--certificate", str(tmp_path)] if tls else []
+                    client_program.main([address, "3", "4", *key])
+                finally:
+                    second.terminate()
+        finally:
+            first.terminate()
+    said = json.loads(capsys.readouterr().out)
+    assert said["values"] == [9, 16]
+    assert [where.split(":")[:2] for where in said["workers"]] == [[way, "//127.0.0.1"]]
