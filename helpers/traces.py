@@ -18,10 +18,14 @@ steps of 1/64 s, so a window there must hold many of them."""
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Who can do a job: a thread of a process, both by the numbers the operating system gave them."""
+    """Who can do a job: a thread of a process, both by the numbers the operating system gave them.
+
+    ``host`` is the name of the computer, "" for this one.
+    """
 
     pid: int
     thread: int
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

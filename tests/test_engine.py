@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import as_completed
 from distributed.security import Security
 
 from helpers import engine, programs
@@ -115,13 +114,12 @@ def test_all_ports_are_on_this_machine_alone(cluster, locked):
 
 def test_a_killed_worker_loses_no_task_and_is_replaced(cluster):
     before = set(cluster.pids)
-    futures = cluster.client.map(pi_sum, [200_000 + n for n in range(20)])
-    finished = as_completed(futures, loop=cluster.client.loop)
-    arrived = [next(finished).key for _ in range(4)]
+    spans = engine.spans(cluster.client, "pi_sum", [200_000 + n for n in range(20)])
+    arrived = [next(spans) for _ in range(4)]
     killed = cluster.kill_one()
-    arrived += [future.key for future in finished]
-    assert sorted(arrived) == sorted(future.key for future in futures)
-    assert cluster.client.gather(futures) == [pi_sum(200_000 + n) for n in range(20)]
+    arrived += spans
+    assert sorted(span.job for span in arrived) == list(range(20))
+    assert engine.trace(arrived).values == [pi_sum(200_000 + n) for n in range(20)]
     cluster.client.wait_for_workers(2, timeout=30)
     assert killed in before
     assert len(set(cluster.pids) - before) == 1

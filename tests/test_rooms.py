@@ -41,7 +41,7 @@ ROOMS = {
     "oversubscription": Room({"jobs", "machine", "traces", "ways", "worker_costs"}),
     "accidents": Room({"jobs", "traces", "ways", "programs"}),
     "servers": Room({"programs", "ways", "jobs"}, {"psutil"}),
-    "jobqueue": Room({"jobs", "traces", "ways", "programs"}),
+    "jobqueue": Room({"jobs", "traces", "ways", "programs"}, {"tqdm"}),
     "engine": Room({"jobqueue", "traces", "ways", "programs"}, {"distributed", "psutil"}),
 }
 LIGHT = sorted(ROOMS.keys() - {"charts", "compiled", "engine", "show"})
@@ -134,6 +134,6 @@ def test_a_light_room_brings_nothing_heavy(room):
     command = [sys.executable, "-c", program]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert "helpers" in loaded
-    too_heavy = {"matplotlib", "IPython", "ipywidgets", "numpy", "numba"}
+    too_heavy = {"matplotlib", "IPython", "ipywidgets", "numpy", "numba", "tqdm"}
     heavy = {name.split(".")[0] for name in loaded} & too_heavy
     assert not heavy, f"import helpers.{room} also imports {heavy}"

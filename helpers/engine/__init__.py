@@ -19,6 +19,6 @@ __main__      a client to type by hand, for an engine on other computers
 
 from helpers.engine.certificates import certify, knock, load
 from helpers.engine.cluster import Cluster, launch
-from helpers.engine.runs import per_task, run
+from helpers.engine.runs import per_task, run, spans, trace
 
-__all__ = ["Cluster", "certify", "knock", "launch", "load", "per_task", "run"]
+__all__ = ["Cluster", "certify", "knock", "launch", "load", "per_task", "run", "spans", "trace"]

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,22 +17,33 @@ from helpers.traces import Span, Trace, Worker
 def run(client: Client, function: str, arguments: Iterable[Any], timeout: float = 60) -> Trace:
     """Run a function of ``functions`` on each argument, and return the trace, as a master's ``run`` does.
 
-    The workers must be on this computer, whose clock it is. Raises ValueError for another name or for no
-    arguments, TimeoutError when not all is done within ``timeout`` seconds.
+    Raises what ``spans`` raises, and ValueError for no arguments.
+    """
+    return trace(spans(client, function, arguments, timeout))
+
+
+def spans(client: Client, function: str, arguments: Iterable[Any], timeout: float = 60) -> Iterator[Span]:
+    """Do the same, and yield the span of each task as it ends. From the first ``next`` on, all are given out.
+
+    The workers must be on this computer, whose clock it is. Raises ValueError for a function of another name,
+    TimeoutError when not all is done within ``timeout`` seconds.
     """
     jobs = [partial(functions.find(function), argument) for argument in arguments]
     given = time.perf_counter()
     # pure=False: do each, even if an equal one has been done.
     futures = client.map(ways.timed, range(len(jobs)), jobs, [given] * len(jobs), pure=False)
     numbers = {future: number for number, future in enumerate(futures)}
-    spans = {}
-    for future, span in as_completed(
-        futures, with_results=True, raise_errors=False, timeout=timeout, loop=client.loop
-    ):
+    ended = as_completed(futures, with_results=True, raise_errors=False, timeout=timeout, loop=client.loop)
+    for future, span in ended:
         number, now = numbers[future], time.perf_counter()
-        spans[number] = _failed(future, number, given, now) if future.status == "error" else _back(span, now)
-    crew = sorted({span.worker for span in spans.values() if span.worker.pid}, key=lambda w: w.pid)
-    return Trace("processes", tuple(spans[n] for n in sorted(spans)), tuple(crew), os.getpid())
+        yield _failed(future, number, given, now) if future.status == "error" else _back(span, now)
+
+
+def trace(spans: Iterable[Span]) -> Trace:
+    """Make a trace of all spans of a run; it knows the workers that had a task, and no others."""
+    ordered = tuple(sorted(spans, key=lambda span: span.job))
+    crew = {span.worker for span in ordered if span.worker.pid}
+    return Trace("processes", ordered, tuple(sorted(crew, key=lambda worker: worker.pid)), os.getpid())
 
 
 def _back(span: Span, now: float) -> Span:

@@ -1,6 +1,7 @@
-"""The master: a program that holds the task queue and the result queue, and serves them by name.
+"""The master: a program that holds a board of tasks, and two plain queues, and serves them by name.
 
     python -m helpers.jobqueue.master [--host 127.0.0.1] [--port 0] [--key-file F]
+        [--lease 5] [--attempts 3] [--retry-delay 0.1]
 
 Once it accepts connections it prints one line of JSON: {"host": ..., "port": ..., "pid": ...}.
 """
@@ -15,26 +16,31 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
 
 from helpers import programs
-from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, find_key
+from helpers.jobqueue.board import Board
+from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, find_key, risks
+from helpers.jobqueue.shared import SharedBoard
 
 
-def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None]) -> None:
-    """Make the two queues, register each under its name, and serve them until interrupted."""
+def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None], board: Board | None = None) -> None:
+    """Make two queues and a board, register each under its name, and serve them until interrupted."""
     tasks: queue.Queue[Any] = queue.Queue()
     results: queue.Queue[Any] = queue.Queue()
+    shared = SharedBoard(board or Board())
 
     class Master(BaseManager):
         pass
 
     Master.register("get_task_queue", callable=lambda: tasks)
     Master.register("get_result_queue", callable=lambda: results)
+    Master.register("get_board", callable=lambda: shared)
 
-    server = Master((host, port), key).get_server()
+    server = Master((host, port), key, serializer="tuned").get_server()
     ready(server.address)
     server.serve_forever()
 
@@ -45,24 +51,37 @@ def main(arguments: list[str] | None = None) -> int:
     # Also where SIGINT is ignored, as in a program that a shell script started in the background.
     signal.signal(signal.SIGINT, programs.interrupt_once)
     signal.signal(signal.SIGTERM, programs.interrupt_once)
+    _allow_many_connections()
     if options.until_stdin_closes:
         programs.when_input_closes(programs.interrupt_myself)
     try:
         with _key(options.key_file) as key:
-            serve(options.host, options.port, key, _announce)
+            board = Board(options.lease, options.attempts, options.retry_delay)
+            serve(options.host, options.port, key, partial(_announce, risks(options.host, key)), board)
     except KeyboardInterrupt:
         pass
-    except QueueError as error:
+    except (QueueError, ValueError) as error:
         return _complain(str(error))
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, OverflowError) as error:
         where = f"{options.host}:{options.port}"
         return _complain(f"cannot serve at {where} ({error}): choose another --port, or 0 for any free one")
     return 0
 
 
+def _allow_many_connections() -> None:
+    """Lift the limit of open files, of which each connection is one, as far as this user may."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        many = 10_000 if hard == resource.RLIM_INFINITY else min(hard, 10_000)
+        if soft != resource.RLIM_INFINITY and soft < many:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (many, hard))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m helpers.jobqueue.master", description="Serve two queues."
+        prog="python -m helpers.jobqueue.master", description="Serve a board of tasks, and two queues."
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to serve at (default: this machine only)"
@@ -71,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--key-file", help=f"a file that holds the key (default: {KEY_VARIABLE}, or a new key)"
     )
+    parser.add_argument("--lease", type=float, default=5.0, help="seconds that a silent worker keeps a task")
+    parser.add_argument("--attempts", type=int, default=3, help="how often a failing task is tried")
+    parser.add_argument("--retry-delay", type=float, default=0.1, help="seconds before the second attempt")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
     return parser
 
@@ -93,9 +115,11 @@ def _key(key_file: str | None) -> Iterator[bytes]:
         Path(path).unlink(missing_ok=True)
 
 
-def _announce(address: tuple[str, int]) -> None:
+def _announce(warnings: list[str], address: tuple[str, int]) -> None:
     host, port = address
     print(json.dumps({"host": host, "port": port, "pid": os.getpid()}), flush=True)
+    for warning in warnings:
+        print(f"master: warning: {warning}", file=sys.stderr, flush=True)
 
 
 def _complain(message: str) -> int:

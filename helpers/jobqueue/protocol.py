@@ -1,50 +1,39 @@
-"""What masters and workers agree on: names, tasks and results, the key, and how to reach a master."""
+"""What masters, workers and clients agree on: names, the key, errors, and how to reach each other."""
 
+import ipaddress
 import os
 import queue
 import reprlib
 import socket
+import time
 from collections.abc import Callable
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
-from multiprocessing.managers import BaseManager, listener_client  # type: ignore[attr-defined]
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
+from multiprocessing.managers import (  # type: ignore[attr-defined]
+    BaseManager,
+    MakeProxyType,
+    listener_client,
+)
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from helpers.traces import Span
+from typing import Any
 
 KEY_VARIABLE = "JOBQUEUE_KEY"
 _GREETING = b"#CHALLENGE#"  # how the manager's server opens every connection
 _PATIENCE = 5  # seconds to wait for an address to answer
+SHORTEST_KEY = 16  # bytes
+SILENCE = 10  # seconds without a sign from the other side, after which it is taken for gone
 
 
 def show(value: object, longest: int = 60) -> str:
     """Return a value in one line of at most about ``longest`` characters, whatever its repr does."""
+    if isinstance(value, bytes | bytearray) and len(value) > longest:
+        return f"{len(value):,} bytes"  # to write out a large file only to cut it takes a while
     short = reprlib.Repr()
     short.maxstring = short.maxlong = short.maxother = longest
     try:
         return " ".join(short.repr(value).split())
     except Exception:  # Python refuses to turn whole numbers of more than 4300 digits into text
         return f"<{type(value).__name__}>"
-
-
-class Task(NamedTuple):
-    """A function's name and its argument, under an identity that the result carries back."""
-
-    identity: tuple[str, int]
-    function: str
-    argument: Any
-
-    def __str__(self) -> str:
-        """Return the task as one would type it, in short."""
-        return f"{self.function}({show(self.argument)})"
-
-
-class Result(NamedTuple):
-    """What became of a task: the span holds its value or error, its times and its worker."""
-
-    identity: tuple[str, int]
-    span: Span
 
 
 class QueueError(Exception):
@@ -71,33 +60,87 @@ class MasterGone(QueueError):
     exit_code = 5
 
 
-def _prompt_client(address: tuple[str, int], authkey: bytes | None = None) -> Connection:
-    """Connect and prove the key, as ``multiprocessing.connection.Client`` does, but send without delay.
+def _tuned(plain: socket.socket) -> socket.socket:
+    """Have a socket send without delay, and fail when the other side is not to be reached for ``SILENCE``.
 
     By default TCP holds a small message back while another is on its way (Nagle's algorithm, RFC 896), and
-    the other side waits up to 40 ms before it confirms one: the handshake would lose this time every time.
+    the other side waits up to 40 ms before it confirms one: every connection would lose this time. And by
+    default a connection whose cable is cut is taken for one on which nobody has anything to say.
     """
-    with socket.create_connection(address) as plain:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(plain.detach())
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    wishes = {"TCP_KEEPIDLE": SILENCE // 2, "TCP_KEEPALIVE": SILENCE // 2, "TCP_KEEPINTVL": 1,
+              "TCP_KEEPCNT": SILENCE // 2, "TCP_USER_TIMEOUT": SILENCE * 1000}  # fmt: skip
+    for name, value in wishes.items():
+        if hasattr(socket, name):  # each system has some of them
+            plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return plain
+
+
+class _Visitor(Connection):
+    """A connection to a master, which shows out those who do not prove the key in time.
+
+    Only the proof is read by ``recv_bytes``; requests are read by ``recv``, and may be far apart.
+    """
+
+    def recv_bytes(self, maxlength: int | None = None) -> bytes:
+        """Return the next message of the proof, or raise TimeoutError."""
+        if not self.poll(SILENCE):
+            raise TimeoutError(f"no proof of the key for {SILENCE} s")
+        return super().recv_bytes(maxlength)
+
+
+class _Door:
+    """Where a master's visitors come in; a ``multiprocessing.connection.Listener`` with tuned sockets."""
+
+    def __init__(self, address: tuple[str, int], backlog: int) -> None:
+        """Open it."""
+        self._socket = socket.create_server(address, backlog=backlog)
+        self.address = self._socket.getsockname()
+
+    def accept(self) -> _Visitor:
+        """Wait for a visitor."""
+        try:
+            plain, _ = self._socket.accept()
+        except OSError:  # too many open files, most likely: the server tries again at once
+            time.sleep(0.1)
+            raise
+        return _Visitor(_tuned(plain).detach())
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+
+def _visit(address: tuple[str, int], authkey: bytes | None = None) -> Connection:
+    """Connect and prove the key, as ``multiprocessing.connection.Client`` does, on a tuned socket."""
+    connection = Connection(_tuned(socket.create_connection(address)).detach())
     if authkey is not None:
         answer_challenge(connection, authkey)
         deliver_challenge(connection, authkey)
     return connection
 
 
-listener_client["prompt"] = (Listener, _prompt_client)  # a manager asks here for the way to connect
+listener_client["tuned"] = (_Door, _visit)  # a manager asks here for the way to listen and to connect
+
+
+_BoardProxy: Any = MakeProxyType(
+    "BoardProxy",
+    ["cancel", "collect", "heartbeat", "hello", "leave", "record", "shelf", "stats", "submit", "take"],
+)
 
 
 class QueueManager(BaseManager):
-    """The client's side of a master: it knows the names of the queues, and makes none."""
+    """The client's side of a master: it knows the names of the queues and the board, and makes none."""
 
     get_task_queue: Callable[[], queue.Queue[Any]]
     get_result_queue: Callable[[], queue.Queue[Any]]
+    get_board: Callable[[], Any]  # methods: those of master.SharedBoard
 
 
 QueueManager.register("get_task_queue")
 QueueManager.register("get_result_queue")
+QueueManager.register("get_board", proxytype=_BoardProxy)
 
 
 def connect(host: str, port: int, key: bytes) -> QueueManager:
@@ -106,7 +149,7 @@ def connect(host: str, port: int, key: bytes) -> QueueManager:
     Raises NobodyThere when nothing answers or what answers is no master, and KeyRefused for a wrong key.
     """
     _look(host, port)
-    manager = QueueManager((host, port), key, serializer="prompt")
+    manager = QueueManager((host, port), key, serializer="tuned")
     try:
         manager.connect()
     except AuthenticationError:
@@ -135,6 +178,30 @@ def _look(host: str, port: int) -> None:
         raise NobodyThere(
             f"what answers at {host}:{port} is no master: another program has this port, check host and port"
         )
+
+
+def risks(host: str, key: bytes) -> list[str]:
+    """Return what is dangerous about serving at this address with this key, each with its remedy."""
+    found = []
+    if not _is_here(host):
+        found.append(
+            f"{host} is an address that other computers reach. Whoever has the key can run code here, and "
+            "nothing on the way is secret: stay with 127.0.0.1 and let workers come through an SSH tunnel, "
+            "or serve in a network that you trust"
+        )
+    if len(key) < SHORTEST_KEY:
+        found.append(
+            f"the key has {len(key)} bytes and can be guessed: leave it out, and a random one is made, "
+            f"or give one of at least {SHORTEST_KEY}"
+        )
+    return found
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
+    except (OSError, ValueError):
+        return True  # no address at all: serving will fail
 
 
 def find_key(key_file: str | None) -> bytes | None:

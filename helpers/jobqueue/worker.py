@@ -1,6 +1,7 @@
-"""The worker: a program that takes tasks from a master's queue, runs them, and puts the results back.
+"""The worker: a program that takes tasks from a master, runs them, and reports what came of them.
 
-    python -m helpers.jobqueue.worker --host H --port P [--key-file F] [--function square] [--plain]
+    python -m helpers.jobqueue.worker --host H --port P [--key-file F] [--function square] [--batch 1]
+    python -m helpers.jobqueue.worker --host H --port P [--key-file F] --plain
 
 Exit codes: 0 done, 2 usage, 3 the key was refused, 4 nothing answers at that address, 5 the master went away.
 """
@@ -13,26 +14,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from multiprocessing.managers import RemoteError
-from textwrap import shorten
 from typing import Any
 
-from helpers import programs, ways
+from helpers import programs
 from helpers.jobqueue import functions
-from helpers.jobqueue.protocol import (
-    KEY_VARIABLE,
-    MasterGone,
-    QueueError,
-    QueueManager,
-    Result,
-    Task,
-    connect,
-    find_key,
-    show,
-)
+from helpers.jobqueue.lender import GONE, Lender, leave_without_master, work
+from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, QueueManager, connect, find_key, show
 
 
 def work_plain(manager: QueueManager) -> None:
@@ -54,71 +42,6 @@ def _square_in_words(n: Any) -> str:
         return f"{show(n)} cannot be squared: other tasks are for a worker without --plain"
 
 
-def work(manager: QueueManager, stopping: threading.Event, only: str | None = None) -> None:
-    """Run tasks until ``stopping`` is set; the task in hand is finished first.
-
-    Waiting in short turns leaves no request open at the master: if we die, it would take a task for nobody.
-    """
-    tasks, results = manager.get_task_queue(), manager.get_result_queue()
-    while not stopping.is_set():
-        try:
-            task = tasks.get(timeout=0.2)
-        except queue.Empty:
-            continue
-        except (EOFError, ConnectionError, RemoteError):
-            raise
-        except Exception as error:  # it came, and could not be unpickled
-            print(f"no task that this worker can read: {_in_short(error)}", flush=True)
-            continue
-        if not _is_task(task):
-            print(f"no task, but {show(task)}: numbers are for a worker with --plain", flush=True)
-            continue
-        result = _put(results, run(task, only))
-        span = result.span
-        print(f"{task} = {show(span.value) if span.error is None else _in_short(span.error)}", flush=True)
-
-
-def _is_task(thing: object) -> bool:
-    """Tell whether a result can carry its identity back; anybody may put anything into the queue."""
-    if not isinstance(thing, Task):
-        return False
-    identity: object = thing.identity
-    return isinstance(identity, tuple) and len(identity) == 2 and isinstance(identity[1], int)
-
-
-def _put(results: "queue.Queue[Any]", result: Result) -> Result:
-    """Put a result, or an error in its place when its value cannot travel; return what was put."""
-    try:
-        results.put(result)
-    except (EOFError, ConnectionError):
-        raise
-    except Exception as error:
-        text = f"the result cannot be sent: {type(error).__name__}: {error}"
-        result = result._replace(span=replace(result.span, value=None, error=text))
-        results.put(result)
-    return result
-
-
-def run(task: Task, only: str | None = None) -> Result:
-    """Run one task; an exception in it, or a function that is not to be had, becomes the result's error.
-
-    The span keeps at most 200 samples, so that a result stays small on its way.
-    """
-    span = ways.timed(task.identity[1], partial(_call, task, only), given=time.perf_counter())
-    few = span.samples[:: len(span.samples) // 200 + 1]
-    return Result(task.identity, replace(span, samples=few))
-
-
-def _call(task: Task, only: str | None, tick: Callable[[], object]) -> Any:
-    if only not in (None, task.function):
-        raise ValueError(f"function: this worker runs only {only}, got {task.function!r}")
-    return ways.call(partial(functions.find(task.function), task.argument), tick)
-
-
-def _in_short(error: object) -> str:
-    return shorten(str(error), 100, placeholder=" ...")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = _options(arguments)
@@ -131,19 +54,25 @@ def main(arguments: list[str] | None = None) -> int:
         if key is None:
             raise QueueError(f"no key: give the master's by --key-file, or in {KEY_VARIABLE}")
         manager = connect(options.host, options.port, key)
-        if not options.plain:
-            _finish_when_told(stopping)
-        print(f"connected to {options.host}:{options.port}", flush=True)
-        try:
-            work_plain(manager) if options.plain else work(manager, stopping, options.function)
-        except (EOFError, ConnectionError, RemoteError):
-            raise MasterGone("the master went away: start it again, then this worker") from None
+        _work(manager, stopping, options)
     except QueueError as error:
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _work(manager: QueueManager, stopping: threading.Event, options: argparse.Namespace) -> None:
+    """Say that we are connected, and work; leave when the master does."""
+    try:
+        lender = None if options.plain else Lender(manager, options.batch, options.function)
+        if lender:
+            _finish_when_told(stopping)
+        print(f"connected to {options.host}:{options.port}", flush=True)
+        work(lender, stopping) if lender else work_plain(manager)
+    except GONE:
+        leave_without_master()
 
 
 def _leave_when_told(stopping: threading.Event, when_stdin_closes: bool) -> None:
@@ -178,11 +107,14 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", required=True, type=int, help="the master's port")
     parser.add_argument("--key-file", help=f"a file that holds the master's key (default: {KEY_VARIABLE})")
     parser.add_argument("--function", choices=functions.FUNCTIONS, help="run only this one (default: all)")
+    parser.add_argument("--batch", type=int, default=1, help="how many tasks to take at once (default: 1)")
     parser.add_argument("--plain", action="store_true", help="square whole numbers until there are no more")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
     if options.plain and options.function not in (None, "square"):
         parser.error("--plain squares numbers, it goes with no other --function")
+    if options.batch < 1:
+        parser.error("--batch: expected a whole number of at least 1")
     return options
 
 

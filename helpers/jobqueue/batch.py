@@ -1,0 +1,173 @@
+"""A client's batch: tasks on their way, results as they come, and what to do when the master is lost."""
+
+import contextlib
+import pickle
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
+from typing import Any
+
+from helpers.jobqueue import functions, reports
+from helpers.jobqueue.board import Result
+from helpers.jobqueue.clocks import Offset
+from helpers.jobqueue.line import Line
+from helpers.jobqueue.protocol import MasterGone, show
+from helpers.traces import Span, Trace
+
+WINDOW, WINDOW_BYTES = 10_000, 64_000_000
+"""Tasks that a batch has given out and whose results nobody has taken yet, and bytes of their arguments, at
+most: so any number of tasks needs bounded memory, here and at the master."""
+
+_MESSAGE = 1000  # tasks or results in one message, at most
+_TURN = 0.2  # seconds to wait for results in one call; an interrupt leaves one such call behind
+
+
+class Batch:
+    """Tasks that were given to a master. ``finished`` holds the span of each that has ended, by number."""
+
+    def __init__(
+        self, line: Line, master_pid: int, function: str, arguments: Iterable[Any], keep: bool = True
+    ) -> None:
+        """Give the first tasks to the master; the others follow as results are taken.
+
+        ``keep`` is False for a batch that forgets a span when it has handed it out.
+        """
+        functions.find(function)
+        self.function, self._keep = function, keep
+        self.finished: dict[int, Span] = {}
+        self._fresh: deque[int] = deque()  # finished, and not handed out by as_completed
+        self._rest = enumerate(arguments)
+        self._out: dict[int, tuple[float, bytes]] = {}  # by number: when it was given, its packed argument
+        self._given = self._taken = self._bytes = 0
+        self._join(line, master_pid)
+        self._feed()
+
+    def __repr__(self) -> str:
+        """Return how far it is."""
+        return (
+            f"<Batch of {self.function}: {self._given - len(self._out)} tasks finished, {len(self._out)} out>"
+        )
+
+    def as_completed(self, timeout: float = 60) -> Iterator[Span]:
+        """Yield the span of each task as it ends, those that were not yet handed out.
+
+        Raises TimeoutError when none has ended for ``timeout`` seconds, and MasterGone.
+        """
+        while self._fresh or self._busy():
+            if self._fresh:
+                yield self._take(self._fresh.popleft())
+            else:
+                self._collect(timeout)
+
+    def in_order(self, timeout: float = 60) -> Iterator[Span]:
+        """Do the same in the order of the arguments, from the first."""
+        for number in count():
+            while number not in self.finished:
+                if not self._busy():
+                    return
+                self._collect(timeout)
+            yield self._take(number)
+
+    def wait(self, timeout: float = 60) -> Trace:
+        """Wait until all tasks have ended, and return their trace: times, workers, values and errors.
+
+        Raises ValueError when there are no tasks, TimeoutError and MasterGone as ``as_completed`` does.
+        """
+        for _ in self.as_completed(timeout):
+            pass
+        spans = tuple(self.finished[number] for number in sorted(self.finished))
+        workers = sorted({span.worker for span in spans}, key=lambda worker: (worker.host, worker.pid))
+        return Trace("processes", spans, tuple(workers), self._master_pid)
+
+    def resume(self, master: Any) -> None:
+        """Give all that is not finished to another master; then go on as before."""
+        self._join(master.line(), master.pid)
+        tasks = [(number, self.function, packed) for number, (_, packed) in sorted(self._out.items())]
+        for first in range(0, len(tasks), _MESSAGE):
+            self._submit(tasks[first : first + _MESSAGE])
+
+    def cancel(self) -> None:
+        """Forget what is not finished."""
+        self._out.clear()
+        self._rest = enumerate(())
+        with contextlib.suppress(MasterGone):
+            self._line.ask("cancel", self._name)
+        self._line.hang_up()
+
+    def _join(self, line: Line, master_pid: int) -> None:
+        self._line, self._master_pid = line, master_pid
+        self._name, self._seen, self._offset = secrets.token_hex(8), 0, Offset()
+
+    def _busy(self) -> bool:
+        """Give out what may be given out, and tell whether anything is out."""
+        self._feed()
+        return bool(self._out)
+
+    def _feed(self) -> None:
+        while self._given - self._taken < WINDOW and self._bytes < WINDOW_BYTES:
+            tasks = self._message()
+            if not tasks:
+                return
+            self._submit(tasks)
+
+    def _message(self) -> list[tuple[int, str, bytes]]:
+        """Take the next tasks from the arguments, for one message."""
+        tasks: list[tuple[int, str, bytes]] = []
+        for number, argument in islice(self._rest, _MESSAGE):
+            try:
+                packed = pickle.dumps(argument)
+            except Exception as error:
+                raise TypeError(f"arguments: number {number} cannot be sent: {error}") from None
+            self._out[number] = (time.perf_counter(), packed)
+            self._given += 1
+            self._bytes += len(packed)
+            tasks.append((number, self.function, packed))
+            if self._bytes >= WINDOW_BYTES:
+                break
+        return tasks
+
+    def _submit(self, tasks: list[tuple[int, str, bytes]]) -> None:
+        asked = time.perf_counter()
+        theirs = self._line.ask("submit", self._name, tasks)
+        self._offset.add(asked, theirs, time.perf_counter())
+
+    def _collect(self, timeout: float) -> None:
+        """Wait for results, and note them."""
+        until = time.perf_counter() + timeout
+        while (left := until - time.perf_counter()) > 0:
+            results = self._line.ask("collect", self._name, self._seen, _MESSAGE, min(_TURN, left))
+            if results:
+                self._note(results, time.perf_counter())
+                return
+        tasks = [
+            f"{self.function}({show(pickle.loads(packed))})" for _, packed in islice(self._out.values(), 5)
+        ]
+        names = ", ".join(tasks) + ", ..." * (len(self._out) > 5)
+        raise TimeoutError(
+            f"no result for {timeout:g} s and {len(self._out)} tasks still out ({names}): "
+            "are workers running, and is a task longer than that?"
+        )
+
+    def _note(self, results: list[tuple[Any, ...]], back: float) -> None:
+        self._seen += len(results)
+        for result in results:
+            number, worker, errors, report = Result(*result)
+            given, packed = self._out.pop(number)
+            self._bytes -= len(packed)
+            error = _in_words(errors) if errors else None
+            self.finished[number] = reports.unpack(
+                number, worker, report, error, given, back, self._offset.seconds
+            )
+            self._fresh.append(number)
+
+    def _take(self, number: int) -> Span:
+        self._taken += 1
+        return self.finished[number] if self._keep else self.finished.pop(number)
+
+
+def _in_words(errors: tuple[str, ...]) -> str:
+    """Return the errors of all tries, each once."""
+    tries = f" (tried {len(errors)} times)" * (len(errors) > 1)
+    return "; ".join(dict.fromkeys(errors)) + tries

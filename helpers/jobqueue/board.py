@@ -1,0 +1,279 @@
+"""The board: tasks that are lent to workers, and what became of them.
+
+             lend                     record
+    waiting ------> in a worker's ------------> results, until their client has collected them
+       ^                hands
+       |                  |  an error, or the lease ran out
+       +------------------+--- after so many tries ---> the shelf: a result that holds the errors
+
+This is logic alone: it knows no network and has no clock. Each call is handed the time, in seconds on one
+clock. A client's tasks form a batch and are numbered in it; arguments and reports are passed on unread.
+"""
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+_RECENT = 3  # seconds over which the throughput is taken
+_SHELF = 1000  # tasks that the shelf shows, the latest
+
+
+class Loan(NamedTuple):
+    """A task in a worker's hands. ``argument`` is as the client packed it."""
+
+    batch: str
+    number: int
+    function: str
+    argument: bytes
+
+
+class Outcome(NamedTuple):
+    """What a worker says of a task: the text of its error, or None; and a report for the client."""
+
+    batch: str
+    number: int
+    error: str | None
+    report: Any
+
+
+class Result(NamedTuple):
+    """The end of a task: by which worker, with what report, or with which errors when it was given up."""
+
+    number: int
+    worker: str
+    errors: tuple[str, ...]
+    report: Any
+
+
+class Shelved(NamedTuple):
+    """A task that was given up, and the error of each try."""
+
+    batch: str
+    number: int
+    function: str
+    errors: tuple[str, ...]
+
+
+class Stats(NamedTuple):
+    """What is on a board now, and what has been done since it was made.
+
+    Tasks that are ``waiting`` and ``in_work``; results (``done``), tries that failed and were followed by
+    another (``retried``), tasks given up (``shelved``), and results that came when the task had ended
+    (``late``); results per second of the last three seconds, and results by worker.
+    """
+
+    waiting: int
+    in_work: int
+    done: int
+    retried: int
+    shelved: int
+    late: int
+    per_second: float
+    workers: dict[str, int]
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    batch: str
+    number: int
+    function: str
+    argument: bytes
+    order: int  # the lower, the earlier it is lent
+    holder: str | None = None  # the worker that it is lent to
+    alone: bool = False  # to be lent without others, as it may be what ended a worker
+    ended: bool = False
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Batch:
+    tasks: dict[int, _Task] = field(default_factory=dict)
+    next: int = 0  # the lowest number that a new task may have
+    results: deque[Result] = field(default_factory=deque)
+    collected: int = 0
+
+
+class Board:
+    """Tasks, leases and results. Every task ends once: with its value, or with the errors of all tries."""
+
+    def __init__(self, lease: float = 5.0, attempts: int = 3, retry_delay: float = 0.1) -> None:
+        """Make an empty board.
+
+        A worker's ``lease`` runs out so many seconds after its last sign of life. A task is tried
+        ``attempts`` times, the second time after ``retry_delay`` seconds, then after twice as many, and so
+        on. Raises ValueError for a lease that is not over 0, less than one attempt, or a delay under 0.
+        """
+        if not (lease > 0 and attempts >= 1 and retry_delay >= 0):
+            raise ValueError(
+                "expected a lease over 0 s, at least 1 attempt and a retry delay of 0 s or more, "
+                f"got {lease!r}, {attempts!r} and {retry_delay!r}"
+            )
+        self.lease, self.attempts, self.retry_delay = lease, attempts, retry_delay
+        self.shelf: deque[Shelved] = deque(maxlen=_SHELF)
+        self._batches: dict[str, _Batch] = {}
+        self._ready: dict[str, deque[_Task]] = {}  # by function; some may have ended meanwhile
+        self._later: list[tuple[float, int, _Task]] = []  # a heap, by when
+        self._hands: dict[str, dict[_Task, None]] = {}  # by worker; the dict is an ordered set
+        self._deadlines: dict[str, float] = {}  # by worker
+        self._added = self._done = self._retried = self._shelved = self._late = 0
+        self._by_worker: Counter[str] = Counter()
+        self._by_second: deque[tuple[int, int]] = deque(maxlen=_RECENT + 1)  # (second, results)
+
+    def add(self, batch: str, tasks: Iterable[tuple[int, str, bytes]]) -> None:
+        """Put up tasks (number, function, argument); one whose number has been put up before is left out."""
+        known = self._batches.setdefault(batch, _Batch())
+        for number, function, argument in tasks:
+            if number >= known.next:
+                self._added += 1
+                task = _Task(batch, number, function, argument, self._added)
+                known.next = number + 1
+                known.tasks[number] = task
+                self._ready.setdefault(function, deque()).append(task)
+
+    def lend(self, worker: str, count: int, now: float, function: str | None = None) -> list[Loan]:
+        """Lend up to ``count`` tasks of one function: this one, or that of the task that is next."""
+        self.heartbeat(worker, now)
+        loans: list[Loan] = []
+        while not loans and count:
+            choice = [name for name in self._ready if function in (None, name)]
+            if not choice:
+                break
+            loans = self._lend(worker, count, min(choice, key=lambda name: self._ready[name][0].order))
+        return loans
+
+    def heartbeat(self, worker: str, now: float) -> None:
+        """Let a worker keep what it holds for another lease."""
+        self.tidy(now)
+        self._deadlines[worker] = now + self.lease
+
+    def record(self, worker: str, outcomes: Iterable[Outcome], now: float) -> None:
+        """Note what became of tasks. A value that comes after its lease counts, if it is the first."""
+        self.tidy(now)
+        before = self._done
+        for outcome in outcomes:
+            batch = self._batches.get(outcome.batch)
+            task = batch.tasks.get(outcome.number) if batch else None
+            if task is None:
+                self._late += 1
+            elif outcome.error is None:
+                self._end(task, Result(task.number, worker, (), outcome.report))
+                self._done += 1
+                self._by_worker[worker] += 1
+            elif task.holder == worker:  # else this try was counted when its lease ran out
+                self._fail(task, worker, outcome.error, outcome.report, now)
+        self._count(self._done - before, int(now))
+
+    def leave(self, worker: str, now: float) -> None:
+        """Put what a worker holds up again, as it goes and has begun none of it."""
+        self.tidy(now)
+        self._deadlines.pop(worker, None)
+        for task in self._hands.pop(worker, {}):
+            self._put_back(task)
+
+    def collect(self, batch: str, seen: int, most: int) -> list[Result]:
+        """Return up to ``most`` results of a batch, in the order in which they came.
+
+        ``seen`` says how many of them its client has; those are forgotten.
+        """
+        known = self._batches.get(batch, _Batch())
+        while known.results and known.collected < seen:
+            known.results.popleft()
+            known.collected += 1
+        return list(islice(known.results, most))
+
+    def cancel(self, batch: str) -> None:
+        """Forget a batch. What still comes of its tasks is late."""
+        for task in self._batches.pop(batch, _Batch()).tasks.values():
+            self._take_back(task)
+            task.ended = True
+
+    def tidy(self, now: float) -> None:
+        """Take back what is held under a lease that has run out, and put up what may be tried again."""
+        for worker in [worker for worker, deadline in self._deadlines.items() if deadline < now]:
+            del self._deadlines[worker]
+            self._lose(worker, now)
+        while self._later and self._later[0][0] <= now:
+            self._put_back(heapq.heappop(self._later)[2])
+
+    def next_due(self) -> float | None:
+        """Return when ``tidy`` has something to do at the soonest; None for never, as things stand."""
+        leases = (self._deadlines[worker] for worker, hands in self._hands.items() if hands)
+        return min([*leases, *(when for when, _, _ in self._later[:1])], default=None)
+
+    def stats(self, now: float) -> Stats:
+        """Return what is on the board, and what has been done."""
+        self.tidy(now)
+        in_work = sum(map(len, self._hands.values()))
+        waiting = sum(len(batch.tasks) for batch in self._batches.values()) - in_work
+        lately = sum(count for second, count in self._by_second if int(now) - _RECENT <= second < int(now))
+        counts = (self._done, self._retried, self._shelved, self._late)
+        return Stats(waiting, in_work, *counts, lately / _RECENT, dict(self._by_worker))
+
+    def _lend(self, worker: str, count: int, function: str) -> list[Loan]:
+        """Move tasks of one function into a worker's hands, past those that have ended while waiting."""
+        ready, hands = self._ready[function], self._hands.setdefault(worker, {})
+        loans: list[Loan] = []
+        while ready and len(loans) < count and not (loans and ready[0].alone):
+            task = ready.popleft()
+            if not task.ended:
+                task.holder = worker
+                hands[task] = None
+                loans.append(Loan(task.batch, task.number, function, task.argument))
+                count = 1 if task.alone else count
+        if not ready:
+            del self._ready[function]
+        return loans
+
+    def _put_back(self, task: _Task) -> None:
+        """Put a task up again, before all new ones."""
+        task.holder, task.order = None, 0
+        self._ready.setdefault(task.function, deque()).appendleft(task)
+
+    def _take_back(self, task: _Task) -> None:
+        """Take a task out of the hands that it is in, if any."""
+        if task.holder is not None:
+            del self._hands[task.holder][task]
+            task.holder = None
+
+    def _end(self, task: _Task, result: Result) -> None:
+        self._take_back(task)
+        task.ended = True
+        batch = self._batches[task.batch]
+        del batch.tasks[task.number]
+        batch.results.append(result)
+
+    def _fail(self, task: _Task, worker: str, error: str, report: Any, now: float) -> None:
+        """Count a try that failed: try again later, or shelve the task."""
+        self._take_back(task)
+        task.errors += (error,)
+        tries = len(task.errors)
+        if tries < self.attempts:
+            self._retried += 1
+            due = now + self.retry_delay * 2 ** (tries - 1)
+            heapq.heappush(self._later, (due, id(task), task))  # two may be due at one time
+        else:
+            self._shelved += 1
+            self.shelf.append(Shelved(task.batch, task.number, task.function, task.errors))
+            self._end(task, Result(task.number, worker, task.errors, report))
+
+    def _lose(self, worker: str, now: float) -> None:
+        """Take all from a worker that gives no sign of life. Only a task that it held alone is to blame."""
+        lost = self._hands.pop(worker, {})
+        for task in lost:
+            task.holder = None
+            if len(lost) == 1:
+                error = f"worker {worker} gave no sign of life for {self.lease:g} s"
+                self._fail(task, worker, error, None, now)
+            else:
+                task.alone = True
+                self._retried += 1
+                self._put_back(task)
+
+    def _count(self, results: int, second: int) -> None:
+        """Add to the number of results in this second."""
+        if self._by_second and self._by_second[-1][0] == second:
+            results += self._by_second.pop()[1]
+        self._by_second.append((second, results))

@@ -1,0 +1,95 @@
+"""The client: a connection to a master, wherever it is, to give tasks and to collect results."""
+
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any
+
+from helpers.jobqueue.batch import Batch
+from helpers.jobqueue.board import Shelved, Stats
+from helpers.jobqueue.line import Line
+from helpers.jobqueue.protocol import connect
+from helpers.traces import Span, Trace
+
+
+class TaskFailed(RuntimeError):
+    """A task was given up. The message holds the errors of its tries."""
+
+
+class Client:
+    """A master's client: work for its workers, its figures, and its two plain queues."""
+
+    def __init__(self, host: str, port: int, key: bytes) -> None:
+        """Connect. Raises NobodyThere or KeyRefused where there is no such master."""
+        self.host, self.port, self.key = host, port, key
+        self._manager = connect(host, port, key)
+        self.task_queue, self.result_queue = self._manager.get_task_queue(), self._manager.get_result_queue()
+        self._board = self._manager.get_board()
+        self.pid: int = self._board.hello()["pid"]
+        self._line = self.line()
+
+    def __repr__(self) -> str:
+        """Return where the master is, and never its key."""
+        return f"<{type(self).__name__} at {self.host}:{self.port}, process {self.pid}>"
+
+    def map(
+        self, function: str, arguments: Iterable[Any], timeout: float = 60, *, progress: bool = False
+    ) -> Iterator[Any]:
+        """Return ``function`` of each argument, one after the other in the order of the arguments.
+
+        ``function`` is a name in ``functions``. ``arguments`` may be endless: they are read as results are
+        taken. ``progress`` shows a bar. Raises ValueError for another name, TaskFailed for a task that was
+        given up, TimeoutError when nothing has come for ``timeout`` seconds, and MasterGone.
+        """
+        batch = Batch(self.line(), self.pid, function, arguments, keep=False)
+        return _values(batch, _shown(batch.in_order(timeout), arguments, progress))
+
+    def run(
+        self, function: str, arguments: Iterable[Any], timeout: float = 60, *, progress: bool = False
+    ) -> Trace:
+        """Do the same as ``map``, and return the trace: each task's times, worker, value and error.
+
+        It knows the workers that had a task, and no others. Raises ValueError when there are no arguments.
+        """
+        batch = self.submit(function, arguments)
+        try:
+            for _ in _shown(batch.as_completed(timeout), arguments, progress):
+                pass
+        finally:
+            batch.cancel()
+        return batch.wait()
+
+    def submit(self, function: str, arguments: Iterable[Any]) -> Batch:
+        """Give tasks to the master and return at once; results are taken from the batch."""
+        return Batch(self.line(), self.pid, function, arguments)
+
+    def stats(self) -> Stats:
+        """Return what is on the board, and what has been done since the master started."""
+        return Stats(*self._line.ask("stats"))
+
+    def shelf(self) -> list[Shelved]:
+        """Return the tasks that were given up, the last thousand, with the errors of all their tries."""
+        return [Shelved(*task) for task in self._line.ask("shelf")]
+
+    def line(self) -> Line:
+        """Return a new line to the board."""
+        return Line(self._board, repr(self))
+
+
+def _values(batch: Batch, spans: Iterator[Span]) -> Iterator[Any]:
+    try:
+        for span in spans:
+            if span.error is not None:
+                raise TaskFailed(f"task {span.job} failed in worker process {span.worker.pid}: {span.error}")
+            yield span.value
+    finally:
+        batch.cancel()
+
+
+def _shown(spans: Iterator[Span], arguments: Iterable[Any], progress: bool) -> Iterator[Span]:
+    """Pass spans on under a progress bar, if one is wanted."""
+    if not progress:
+        return spans
+    from tqdm.auto import tqdm  # not before it is needed: it takes a while
+
+    total = len(arguments) if isinstance(arguments, Sized) else None
+    bar: Iterator[Span] = iter(tqdm(spans, total=total, unit="task"))
+    return bar

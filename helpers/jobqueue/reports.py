@@ -1,0 +1,67 @@
+"""A task's span on its way from the worker through the master to the client, as a small tuple."""
+
+import os
+import pickle
+import socket
+from typing import Any
+
+from helpers.traces import Span, Worker
+
+Report = tuple[int, float, float, float, int | None, tuple[tuple[float, float], ...], bytes]
+"""Thread, started, finished (on the master's clock), CPU seconds, switches, samples, and the packed value."""
+
+_SAMPLES = 200  # that a report holds, so that it stays small
+_HERE = socket.gethostname()
+
+
+def my_name() -> str:
+    """Return this process's name, by which the board knows a worker: its computer and its number there."""
+    return f"{_HERE}:{os.getpid()}"
+
+
+def pack(span: Span, ahead: float) -> tuple[str | None, Report]:
+    """Return the span's error, and its report. The master's clock is ``ahead`` seconds of the span's.
+
+    A value that cannot be pickled is an error.
+    """
+    value, error = b"", span.error
+    try:
+        value = pickle.dumps(span.value)
+    except Exception as problem:  # from the pickling methods of whatever class
+        error = f"the result cannot be sent: {type(problem).__name__}: {problem}"
+    samples = tuple((time + ahead, cpu) for time, cpu in span.samples[:: len(span.samples) // _SAMPLES + 1])
+    times = (span.started + ahead, span.finished + ahead, span.cpu)
+    return error, (span.worker.thread, *times, span.switches, samples, value)
+
+
+def unpack(
+    number: int,
+    worker: str,
+    report: Report | None,
+    error: str | None,
+    given: float,
+    back: float,
+    ahead: float,
+) -> Span:
+    """Return the span of task ``number``, given out and come back at these times of our clock.
+
+    The master's clock is ``ahead`` seconds of ours. A task whose worker died has no report, and times of
+    which only those are known.
+    """
+    host, _, pid = worker.rpartition(":")
+    host = "" if host == _HERE else host
+    if report is None:
+        return Span(number, Worker(int(pid), 0, host), given, back, back, back, 0.0, error=error)
+    thread, started, finished, cpu, switches, samples, packed = report
+    value: Any = None
+    if error is None:
+        try:
+            value = pickle.loads(packed)
+        except Exception as problem:
+            error = f"the result cannot be read here: {type(problem).__name__}: {problem}"
+    # Where the clocks are two, their difference is known to half a round trip only.
+    started = min(max(started - ahead, given), back)
+    finished = min(max(finished - ahead, started), back)
+    times = (given, started, finished, back, cpu)
+    moved = tuple((time - ahead, used) for time, used in samples)
+    return Span(number, Worker(int(pid), thread, host), *times, moved, value, error, switches)
