@@ -78,6 +78,11 @@ def hash_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_bytes(content: bytes) -> str:
+    """Return the SHA-256 of what a file holds, for a caller who has it in hand, as ``hash_file`` does."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def fetch(url: str) -> int:
     """Fetch an http:// URL and return the number of bytes in its body.
 
@@ -87,6 +92,13 @@ def fetch(url: str) -> int:
     with closing(HTTPConnection(parts.netloc, timeout=10)) as server:
         server.request("GET", parts.path or "/")
         return len(server.getresponse().read())
+
+
+def fetch_and_sum(url: str, terms: int = 400_000, tick: Tick = _no_tick) -> float:
+    """Do mixed work: wait for ``fetch``, then compute ``pi_sum``, and return its sum. Raises what they do."""
+    fetch(url)
+    tick()
+    return pi_sum(terms, tick)
 
 
 async def fetch_async(url: str) -> int:

@@ -32,7 +32,8 @@ most_digits = cache(lambda: jobs.pi_digits(4000))
 
 def test_all_jobs_are_known_here():
     fetches = {"fetch", "fetch_async", "fetch_with_curl"}
-    assert set(JOBS) == fetches | {"pi_sum", "pi_digits", "hash_block", "hash_file", "write_durably"}
+    hashes = {"hash_block", "hash_bytes", "hash_file"}
+    assert set(JOBS) == fetches | hashes | {"pi_sum", "pi_digits", "write_durably"}
 
 
 @steady
@@ -77,19 +78,20 @@ def test_a_long_job_calls_tick_often(job, size, ticks):
     assert len(calls) >= ticks
 
 
-def test_hash_file_knows_a_standard_vector(tmp_path):
+def test_hashes_know_a_standard_vector(tmp_path):
     """The example in FIPS 180-2, appendix B.1."""
     file = tmp_path / "abc"
     file.write_bytes(b"abc")
-    assert jobs.hash_file(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert jobs.hash_file(file) == jobs.hash_bytes(b"abc") == digest
 
 
 @pytest.mark.parametrize("size", [0, 1, 64, 1_000_003])
-def test_hash_file_agrees_with_hashlib(tmp_path, size):
+def test_hashes_agree_with_hashlib(tmp_path, size):
     content = (bytes(range(251)) * (size // 251 + 1))[:size]
     file = tmp_path / "content"
     file.write_bytes(content)
-    assert jobs.hash_file(str(file)) == hashlib.sha256(content).hexdigest()
+    assert jobs.hash_file(str(file)) == jobs.hash_bytes(content) == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("megabytes", [1, 3])
@@ -110,6 +112,15 @@ def test_fetch_counts_the_bytes_of_the_body():
         by_hand.close()
         assert jobs.fetch(url) == len(body) > 0
         assert asyncio.run(jobs.fetch_async(url)) == len(body)
+
+
+def test_mixed_work_fetches_and_sums():
+    looks = []
+    with servers.slow(delay=0) as url:
+        assert jobs.fetch_and_sum(url, 1000, lambda: looks.append(1)) == jobs.pi_sum(1000)
+    assert len(looks) > 1
+    with pytest.raises(OSError, match="refused"):
+        jobs.fetch_and_sum(url, 1000)
 
 
 def test_fetch_asks_no_proxy():

@@ -28,7 +28,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode, v4
 
-from helpers import compiled, freethreaded, machine
+from helpers import compiled, freethreaded, machine, ways
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"
@@ -164,6 +164,7 @@ def is_true(reason: str) -> bool:
         machine.lacks(program="curl"),
         compiled.lacks(),
         freethreaded.lacks(),
+        ways.lacks("interpreters"),
     ]
     return reason in lacks
 
