@@ -3,6 +3,7 @@
 This is the one module that knows a process's number. It runs just the commands that a user would type.
 """
 
+import contextlib
 import json
 import queue
 import secrets
@@ -59,24 +60,15 @@ def launch_workers(
     numbers in the plain queue until there are no more, and leave. Raises ValueError for other arguments, and
     QueueError with the worker's own words when one cannot connect.
     """
-    for name, number in {"count": count, "batch": batch}.items():
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {number!r}")
+    _check_count(count, "count")
+    _check_count(batch, "batch")
     options = ["--plain"] if plain else [f"--batch={batch}"]
     if function is not None:
         functions.find(function)
         options.append(f"--function={function}")
-    started = [_start_worker(master.host, master.port, master.key, options) for _ in range(count)]
-    try:
-        for program in started:
-            line = programs.first_line(program)
-            if not line.startswith("connected"):
-                raise QueueError(line or "a worker ended before it was connected")
-    except BaseException:
-        for program in started:
-            programs.stop(program)
-        raise
-    return Workers(started)
+    workers = Workers(master, options)
+    workers.add(count)
+    return workers
 
 
 def try_worker(host: str, port: int, key: str) -> tuple[int, str]:
@@ -87,6 +79,11 @@ def try_worker(host: str, port: int, key: str) -> tuple[int, str]:
     finally:
         code = programs.stop(program)
     return code, output.strip()
+
+
+def _check_count(number: int, name: str) -> None:
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"{name}: expected a whole number of at least 1, got {number!r}")
 
 
 def _start_worker(host: str, port: int, key: bytes, options: list[str]) -> subprocess.Popen[str]:
@@ -127,14 +124,13 @@ class Master(Client):
 class Workers:
     """Running workers. Use them in a ``with`` block, or end them by ``stop()``; they never outlive us."""
 
-    def __init__(self, started: list[subprocess.Popen[str]]) -> None:
-        """Take over programs that are connected; for ``launch_workers``."""
-        self._programs = started
+    def __init__(self, master: Client, options: list[str]) -> None:
+        """Be ready to ``add`` workers of this master with these options; for ``launch_workers``."""
+        self._master, self._options = master, options
+        self._programs: list[subprocess.Popen[str]] = []
         self._output: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._talking = len(started)
-        self._end = weakref.finalize(self, _stop_all, started)
-        for program in started:
-            threading.Thread(target=_collect, args=(program, self._output), daemon=True).start()
+        self._talking = 0
+        self._end = weakref.finalize(self, _stop_all, self._programs)
 
     def __enter__(self) -> Self:
         """Return the workers themselves."""
@@ -163,6 +159,29 @@ class Workers:
             else:
                 yield line
 
+    def add(self, count: int = 1) -> None:
+        """Start ``count`` more workers, like the others, and wait until they are connected.
+
+        Raises QueueError with the worker's own words when one cannot connect, or after ``stop``.
+        """
+        _check_count(count, "count")
+        if not self._end.alive:
+            raise QueueError("these workers have been stopped: launch new ones")
+        where, key = (self._master.host, self._master.port), self._master.key
+        started = [_start_worker(*where, key, self._options) for _ in range(count)]
+        try:
+            for program in started:
+                line = programs.first_line(program)
+                if not line.startswith("connected"):
+                    raise QueueError(line or "a worker ended before it was connected")
+        except BaseException:
+            _stop_all(started)
+            raise
+        self._programs += started
+        self._talking += count
+        for program in started:
+            threading.Thread(target=_collect, args=(program, self._output), daemon=True).start()
+
     def kill_one(self) -> int:
         """Kill one worker as by ``kill -9`` and return its number. Raises QueueError when none is alive."""
         for program in self._programs:
@@ -188,6 +207,7 @@ def _collect(program: subprocess.Popen[str], output: "queue.SimpleQueue[str | No
 def _stop_all(started: list[subprocess.Popen[str]]) -> None:
     for program in started:  # tell all before waiting for one
         if program.stdin:
-            program.stdin.close()
+            with contextlib.suppress(OSError):
+                program.stdin.close()
     for program in started:
         programs.stop(program)
