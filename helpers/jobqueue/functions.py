@@ -1,5 +1,6 @@
 """What a worker can do, by name: a task names one of these and gives its argument."""
 
+import faulthandler
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,23 @@ def square(n: float) -> float:
     return n * n
 
 
+def crash_worker(_: object = None) -> None:
+    """End the worker at once, as a faulty extension module does: touch memory that is not there."""
+    faulthandler._sigsegv()  # type: ignore[attr-defined]
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (square, jobs.pi_sum, jobs.pi_digits, jobs.hash_file, jobs.fetch, jobs.write_durably)
+    for function in (
+        square,
+        jobs.pi_sum,
+        jobs.pi_digits,
+        jobs.hash_bytes,
+        jobs.hash_file,
+        jobs.fetch,
+        jobs.write_durably,
+        crash_worker,
+    )
 }
 
 
