@@ -214,8 +214,16 @@ def test_arguments_that_make_no_sense(wrong):
         engine.launch(**wrong)
 
 
-def test_nothing_is_left_when_the_block_is_left(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+@pytest.fixture
+def temp(tmp_path, monkeypatch):
+    """Make an empty folder the temporary one, here and in the programs that are started."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)  # where Python remembers what it was
+    return tmp_path
+
+
+def test_nothing_is_left_when_the_block_is_left(temp):
     before = set(family())
     with pytest.raises(ZeroDivisionError), engine.launch(workers=1) as cluster:  # noqa: PT012
         started = set(family()) - before
@@ -224,19 +232,22 @@ def test_nothing_is_left_when_the_block_is_left(tmp_path, monkeypatch):
     assert len(started) >= 3
     assert wait_until(lambda: not alive(started), 2), alive(started)
     cluster.stop()  # a second time changes nothing
-    assert list(tmp_path.iterdir()) == []
+    assert list(temp.iterdir()) == []
 
 
 @pytest.mark.parametrize("what", ["_scheduler", "_workers"])
-def test_a_program_that_does_not_start_leaves_nothing(what, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(programs, "READY", 5)
+def test_a_program_that_does_not_start_leaves_nothing(what, temp, monkeypatch):
     real, before = getattr(cluster_module, what), set(family())
-    monkeypatch.setattr(cluster_module, what, lambda *args: [*real(*args), "--no-such-option=1", "--port=x"])
+
+    def broken(*args):
+        monkeypatch.setattr(programs, "READY", 8)  # not before: what comes first may be slow today
+        return [*real(*args), "--no-such-option=1", "--port=x"]
+
+    monkeypatch.setattr(cluster_module, what, broken)
     with pytest.raises(RuntimeError, match=f"the {what[1:]}s? did not start: .*"):
         engine.launch(workers=1)
     assert not alive(set(family()) - before)
-    assert list(tmp_path.iterdir()) == []
+    assert list(temp.iterdir()) == []
 
 
 STARTER = """
@@ -294,7 +305,8 @@ def test_an_interrupt_ends_all(starter):
 def test_by_hand_with_the_plain_commands(tls, tmp_path, capsys):
     """The commands of ``helpers.engine.__main__``, on one host for want of two."""
     way, lock = ("tls", certificates.options(engine.certify(tmp_path))) if tls else ("tcp", [])
-    file, env = tmp_path / "scheduler.json", {**os.environ, "DASK_LOGGING__DISTRIBUTED": "error"}
+    own = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_TEMPORARY_DIRECTORY": str(tmp_path)}
+    file, env = tmp_path / "scheduler.json", {**os.environ, **own}
     python = [sys.executable, "-m"]
     here = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *lock]
     scheduler = [*python, "distributed.cli.dask_scheduler", *here, "--protocol", way, "--port", "0",
@@ -304,7 +316,7 @@ def test_by_hand_with_the_plain_commands(tls, tmp_path, capsys):
             assert wait_until(lambda: file.exists() and file.read_text().endswith("}"), 30)
             address = json.loads(file.read_text())["address"]
             worker = [*python, "distributed.cli.dask_worker", address, *here, "--nworkers", "1",
-                      "--nthreads", "1", "--local-directory", str(tmp_path)]  # fmt: skip
+                      "--nthreads", "1"]  # fmt: skip
             with subprocess.Popen(worker, env=env) as second:
                 try:
                     key = ["--certificate", str(tmp_path)] if tls else []

@@ -43,7 +43,7 @@ def launch(workers: int = 2, *, tls: bool = False, allowed_failures: int = 3) ->
             raise RuntimeError(f"the scheduler did not start: {line} {programs.output(scheduler)}".rstrip())
         _drain(scheduler)
         where = json.loads(line)
-        said = _drain(start(_workers(where["address"], workers, folder)))
+        said = _drain(start(_workers(where["address"], workers)))
         client = Client(where["address"], security=security, timeout=programs.READY)
         end.callback(client.close)
         try:
@@ -76,7 +76,7 @@ def _scheduler(tls: bool) -> list[str]:
     ]
 
 
-def _workers(scheduler: str, count: int, folder: str) -> list[str]:
+def _workers(scheduler: str, count: int) -> list[str]:
     """Return the command that starts so many workers of this scheduler."""
     return [
         "distributed.cli.dask_worker",
@@ -86,7 +86,6 @@ def _workers(scheduler: str, count: int, folder: str) -> list[str]:
         "--nthreads=1",
         "--memory-limit=0",  # else a worker pauses when the computer's memory, not just its own, is short
         "--dashboard-address=127.0.0.1:0",
-        f"--local-directory={folder}",
         "--preload-nanny=helpers.engine.leave",
     ]
 
@@ -96,6 +95,7 @@ def _start(
 ) -> subprocess.Popen[str]:
     env = {
         FOLDER_VARIABLE: folder,
+        "DASK_TEMPORARY_DIRECTORY": folder,
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures),
         "DASK_LOGGING__DISTRIBUTED": "error",
         "PYTHONWARNINGS": "ignore",  # the scheduler's first line is where it is
