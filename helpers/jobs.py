@@ -94,7 +94,7 @@ def fetch(url: str) -> int:
         return len(server.getresponse().read())
 
 
-def fetch_and_sum(url: str, terms: int = 400_000, tick: Tick = _no_tick) -> float:
+def fetch_and_sum(url: str, terms: int = 1_200_000, tick: Tick = _no_tick) -> float:
     """Do mixed work: wait for ``fetch``, then compute ``pi_sum``, and return its sum. Raises what they do."""
     fetch(url)
     tick()
