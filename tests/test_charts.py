@@ -279,6 +279,22 @@ def test_crossing_marks_its_value_on_logarithmic_axes(drawn):
     assert "cross" not in drawn[1].alt
 
 
+def test_payloads_shows_sizes_and_times_on_logarithmic_axes(drawn):
+    tasks, times = (
+        {"bytes": [10_022, 100_000_022], "path": [88, 90]},
+        {"bytes": [2e-3, 0.6], "path": [2e-3, 0.07]},
+    )
+    charts.payloads([10_000, 100_000_000], tasks, times, TITLE)
+    upper, lower = drawn[0].figure.axes
+    assert {axes.get_xscale() for axes in (upper, lower)} == {axes.get_yscale() for axes in (upper, lower)}
+    assert [list(line.get_ydata()) for line in upper.lines] == list(tasks.values())
+    assert [list(line.get_ydata()) for line in lower.lines] == list(times.values())
+    expected = {"bytes", "path", "10 kB", "100 MB", "100 ms", "size of the file", "size of the task"}
+    assert {*expected, "time of the task"} <= set(texts(drawn[0]))
+    assert "bytes: 10 kB with 10 kB, 100 MB with 100 MB. path: 88 bytes with 10 kB" in drawn[0].alt
+    assert drawn[0].alt.endswith("path: 2.0 ms with 10 kB, 70 ms with 100 MB.")
+
+
 def test_switching_has_a_panel_for_what_it_costs_and_one_for_how_often(drawn):
     charts.switching([8, 2, 4], [57.0, 60.0, 59.0], [900.0, 0.0, None], TITLE, cores=2)
     throughput, switches = drawn[0].figure.axes
@@ -385,6 +401,21 @@ def test_durations_in_words(seconds, text):
 
 
 @pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (88, "88 bytes"),
+        (999, "999 bytes"),
+        (999.9, "1 kB"),
+        (10_000, "10 kB"),
+        (1.5e6, "1.5 MB"),
+        (1e9, "1,000 MB"),
+    ],
+)
+def test_sizes_in_words(size, text):
+    assert words.data(size) == text
+
+
+@pytest.mark.parametrize(
     ("number", "text", "on_an_axis"),
     [(0, "0", "0"), (0.5, "0.5", "0.5"), (7, "7", "7"), (7.0, "7.0", "7"), (2500.0, "2,500", "2500")]
     + [(n, t, t) for n, t in ((9999.6, "10k"), (2e6, "2.0M"), (34e6, "34M"), (5e9, "5.0G"))],
@@ -426,6 +457,10 @@ EXTREMES = {
     "a law of nothing": lambda: charts.amdahl(ONE, 0, TITLE, cores=1),
     "all serial": lambda: charts.amdahl(POINTS, 1, TITLE, cores=64),
     "a crossing far away": lambda: charts.crossing([1e-9], {"a": [1e-9], "b": [1e5]}, TITLE, crossing=1e3),
+    "one payload": lambda: charts.payloads([1], {"a": [1]}, {"a": [1e-9]}, TITLE),
+    "payloads far apart": lambda: charts.payloads(
+        [1, 1e15], {f"a long name {n}": [1, 10.0 ** (3 * n)] for n in range(6)}, {"a": [1e-9, 1e5]}, TITLE
+    ),
     "many processes": lambda: charts.switching(
         [2**n for n in range(13)], [1e-9] * 13, [10.0 ** (n - 3) for n in range(13)], TITLE, cores=4096
     ),
@@ -458,6 +493,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     charts.panels(SERVERS, TITLE)
     charts.switching([1, 2, 4, 8, 16, 32, 64], [1, *[2] * 6], [1, *[900] * 6], TITLE, cores=2)
     charts.crossing([1e-3, 1e-2], {"a": [1, 2], "b": [1, 2], "c": [1, 2]}, TITLE, crossing=2e-3)
+    charts.payloads([1e4, 1e5], {"a": [1, 2], "b": [1, 2]}, {"a": [1, 2], "b": [1, 2]}, TITLE)
     charts.timeline(AT_ONCE, TITLE, until=1.0)
     for picture in drawn:
         for axes in picture.figure.axes:
@@ -509,6 +545,13 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
             r"times\['a'\]: expected numbers above",
         ),
         (lambda: charts.crossing([1], {"a": [1]}, TITLE, crossing=0), ValueError, "crossing: expected"),
+        (
+            lambda: charts.payloads([1], {"a": [1, 2]}, {"a": [1]}, TITLE),
+            ValueError,
+            r"tasks\['a'\]: expected 1 number",
+        ),
+        (lambda: charts.payloads([1], {"a": [1]}, {"a": [0]}, TITLE), ValueError, r"times\['a'\]: expected"),
+        (lambda: charts.payloads([1], {"a": [1]}, {}, TITLE), ValueError, "times: expected at least one"),
         (
             lambda: charts.switching([2], [1], [1], TITLE, cores=1),
             ValueError,

@@ -11,13 +11,15 @@ no data, or figures that cannot be drawn, raise ValueError.
     blocks    how a trace is drawn
     runs      pictures of traces: timeline, timelines, cpu_shares
     speed     pictures of speed-ups: speedups, amdahl, scaling
-    curves    pictures of other lines: crossing, switching
+    sizes     pictures of lines over the size of something: crossing, payloads
+    curves    a picture of lines over the number of processes: switching
     bars      pictures of bars: costs, bars, panels, throughput
 """
 
 from helpers.charts.bars import bars, costs, panels, throughput
-from helpers.charts.curves import crossing, switching
+from helpers.charts.curves import switching
 from helpers.charts.runs import cpu_shares, timeline, timelines
+from helpers.charts.sizes import crossing, payloads
 from helpers.charts.speed import amdahl, scaling, speedups
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "cpu_shares",
     "crossing",
     "panels",
+    "payloads",
     "scaling",
     "speedups",
     "switching",

@@ -1,47 +1,13 @@
-"""Pictures of lines: from which size of a job a way pays, and what too many processes cost."""
+"""A picture of lines over the number of processes: what too many of them cost."""
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from helpers.charts.style import HALO, LOOKS, End, label_ends, looks, mark, mix, note, picture
-from helpers.charts.words import (
-    check_dict,
-    check_kind,
-    check_length,
-    check_positive,
-    compact,
-    count,
-    human,
-    plain,
-    short,
-    tick,
-)
-
-
-def crossing(
-    sizes: Sequence[float], times: dict[str, Sequence[float]], title: str, *, crossing: float | None = None
-) -> None:
-    """Show how long all jobs take by each way, against how long one of them takes; both logarithmic.
-
-    ``sizes`` are the seconds of one job, and ``times`` holds for each way the seconds of all jobs of each
-    size. ``crossing`` is the size, in seconds, at which two lines cross, and becomes a vertical line.
-    """
-    marks = [] if crossing is None else [crossing]
-    _check_times(sizes, times, marks)
-    with picture(title, _crossing_story(sizes, times, marks), 4.8) as figure:
-        axes = figure.subplots()
-        axes.set(xlabel="time of one job", ylabel="time of all jobs")
-        _scale_times(axes, "x", [*sizes, *marks])
-        _scale_times(axes, "y", [second for seconds in times.values() for second in seconds])
-        ends = _draw_times(axes, sizes, times)
-        for size in marks:
-            mark(axes, size, f"they cross at {human(size)} a job")
-        label_ends(axes, ends)
+from helpers.charts.style import HALO, LOOKS, mark, note, picture
+from helpers.charts.words import check_kind, check_length, check_positive, compact, count, plain, short
 
 
 def switching(
@@ -65,49 +31,6 @@ def switching(
     rates = {n: rate for n, rate in zip(counts, switches, strict=True) if rate is not None}
     with picture(title, _switching_story(shares, rates, cores), 5.8 if rates else 3.4) as figure:
         _draw_panels(figure, shares, rates, cores)
-
-
-def _scale_times(axes: Axes, name: str, seconds: Sequence[float]) -> None:
-    """Make the axis "x" or "y" logarithmic, with room around the times and two powers of ten to label."""
-    low, high = min(seconds) / 1.6, max(seconds) * 1.6
-    if math.floor(math.log10(high)) <= math.ceil(math.log10(low)):
-        low, high = 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
-    scale: dict[str, Any] = {f"{name}scale": "log", f"{name}lim": (low, high)}
-    axes.set(**scale)
-    axis = axes.xaxis if name == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(numticks=8))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
-
-
-def _draw_times(axes: Axes, sizes: Sequence[float], times: dict[str, Sequence[float]]) -> list[End]:
-    """Draw a line for each way, and return the lines' ends."""
-    ends: list[End] = []
-    for way, look in looks(times).items():
-        line = sorted(zip(sizes, times[way], strict=True))
-        x, y = zip(*line, strict=True)
-        axes.plot(x, y, color=look.color, marker=look.marker, ls=look.line, mec="white")
-        ends.append((way, x[-1], y[-1], mix(look.color, "black", 0.3)))
-    return ends
-
-
-def _crossing_story(sizes: Sequence[float], times: dict[str, Sequence[float]], marks: list[float]) -> str:
-    lines = ["The time of all jobs."]
-    for way, seconds in times.items():
-        figures = [f"{human(y)} with jobs of {human(x)}" for x, y in zip(sizes, seconds, strict=True)]
-        lines.append(f"{way}: {', '.join(figures)}.")
-    lines += [f"They cross at {human(size)} a job." for size in marks]
-    return " ".join(lines)
-
-
-def _check_times(sizes: Sequence[float], times: dict[str, Sequence[float]], marks: list[float]) -> None:
-    check_kind("sizes", [sizes], Sequence)
-    check_positive("sizes", sizes)
-    check_dict("times", times, Sequence)
-    for way, seconds in times.items():
-        check_length(f"times[{way!r}]", seconds, len(sizes))
-        check_positive(f"times[{way!r}]", seconds)
-    check_positive("crossing", marks or [1])
 
 
 def _check_counts(

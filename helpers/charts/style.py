@@ -128,9 +128,10 @@ def label_ends(axes: Axes, ends: list[End]) -> None:
     axes.autoscale_view()  # settles the limits, if they are not set yet
     free = -math.inf  # the lowest place without a label yet, as a share of the axes' height
     to_share = axes.transData + axes.transAxes.inverted()
+    inches = axes.bbox.height / axes.figure.dpi
     for label, x, y, color in sorted(ends, key=lambda end: end[2]):
         label = fill(label, 16)
-        half = 0.036 * (1 + label.count("\n"))  # of the label's height
+        half = 0.145 * (1 + label.count("\n")) / inches  # of the label's height
         share = max(to_share.transform((x, y))[1], free + half)
         text: dict[str, Any] = {"va": "center", "color": color, "weight": "bold", "path_effects": HALO}
         note(axes, label, (x, share), (12, 0), ("data", "axes fraction"), **text)

@@ -49,6 +49,13 @@ def tick(seconds: float) -> str:
     return f"{seconds / UNITS[name]:,g} {name}"
 
 
+def data(size: float) -> str:
+    """Write a number of bytes in the unit that fits: "68 bytes", "10 kB", "1.5 MB"."""
+    name, unit = next(((n, u) for n, u in (("MB", 1e6), ("kB", 1e3)) if size > 0.999 * u), ("bytes", 1))
+    number = size / unit
+    return f"{number:,.0f} {name}" if number >= 99.5 else f"{number:.2g} {name}"
+
+
 def check_kind(name: str, items: Iterable[object], kind: Any) -> None:
     """Raise TypeError unless all items are of a kind."""
     for item in items:
