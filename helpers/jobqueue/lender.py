@@ -56,6 +56,7 @@ class Lender:
     def _beat_on(self) -> None:
         """Give signs of life, over a connection of this thread's own, until we leave or the master does."""
         try:
+            self._beat()  # connects, while the master is there for certain
             while not self._left.wait(self._pause):
                 self._beat()
         except GONE:
