@@ -4,7 +4,7 @@ import contextlib
 import pickle
 import secrets
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from typing import Any
@@ -22,6 +22,7 @@ most: so any number of tasks needs bounded memory, here and at the master."""
 
 _MESSAGE = 1000  # tasks or results in one message, at most
 _TURN = 0.2  # seconds to wait for results in one call; an interrupt leaves one such call behind
+_PATIENCE = 1  # seconds more that a master may need to answer, before it counts as silent
 
 
 class Batch:
@@ -32,17 +33,22 @@ class Batch:
     ) -> None:
         """Give the first tasks to the master; the others follow as results are taken.
 
-        ``keep`` is False for a batch that forgets a span when it has handed it out.
+        ``keep`` is False for a batch that forgets a span when it has handed it out. Raises TypeError for
+        an argument that cannot be sent, here or as results are taken; those after it are left out.
         """
         functions.find(function)
         self.function, self._keep = function, keep
         self.finished: dict[int, Span] = {}
-        self._fresh: deque[int] = deque()  # finished, and not handed out by as_completed
+        self._fresh: OrderedDict[int, None] = OrderedDict()  # finished, and not handed out
         self._rest = enumerate(arguments)
         self._out: dict[int, tuple[float, bytes]] = {}  # by number: when it was given, its packed argument
-        self._given = self._taken = self._bytes = 0
+        self._given = self._bytes = 0
         self._join(line, master_pid)
-        self._feed()
+        try:
+            self._feed()
+        except BaseException:
+            self.cancel()
+            raise
 
     def __repr__(self) -> str:
         """Return how far it is."""
@@ -57,7 +63,7 @@ class Batch:
         """
         while self._fresh or self._busy():
             if self._fresh:
-                yield self._take(self._fresh.popleft())
+                yield self._take(next(iter(self._fresh)))
             else:
                 self._collect(timeout)
 
@@ -92,29 +98,44 @@ class Batch:
         """Forget what is not finished."""
         self._out.clear()
         self._rest = enumerate(())
-        with contextlib.suppress(MasterGone):
-            self._line.ask("cancel", self._name)
-        self._line.hang_up()
+        self._leave()
 
     def _join(self, line: Line, master_pid: int) -> None:
         self._line, self._master_pid = line, master_pid
         self._name, self._seen, self._offset = secrets.token_hex(8), 0, Offset()
 
+    def _leave(self) -> None:
+        """Have the master forget us, if it knows us."""
+        if self._name:
+            with contextlib.suppress(MasterGone, TimeoutError):
+                self._line.ask("cancel", self._name, timeout=_PATIENCE)
+            self._line.hang_up()
+            self._name = ""
+
     def _busy(self) -> bool:
         """Give out what may be given out, and tell whether anything is out."""
         self._feed()
+        if not self._out:
+            self._leave()
         return bool(self._out)
 
     def _feed(self) -> None:
-        while self._given - self._taken < WINDOW and self._bytes < WINDOW_BYTES:
-            tasks = self._message()
+        while len(self._out) + len(self._fresh) < WINDOW and self._bytes < WINDOW_BYTES:
+            tasks: list[tuple[int, str, bytes]] = []
+            try:
+                for task in self._next_tasks():
+                    tasks.append(task)  # those before an error are given out, too
+            except Exception:
+                self._rest = enumerate(())
+                raise
+            finally:
+                if tasks:
+                    self._submit(tasks)
             if not tasks:
                 return
-            self._submit(tasks)
 
-    def _message(self) -> list[tuple[int, str, bytes]]:
-        """Take the next tasks from the arguments, for one message."""
-        tasks: list[tuple[int, str, bytes]] = []
+    def _next_tasks(self) -> Iterator[tuple[int, str, bytes]]:
+        """Yield the next tasks from the arguments, for one message."""
         for number, argument in islice(self._rest, _MESSAGE):
             try:
                 packed = pickle.dumps(argument)
@@ -123,10 +144,9 @@ class Batch:
             self._out[number] = (time.perf_counter(), packed)
             self._given += 1
             self._bytes += len(packed)
-            tasks.append((number, self.function, packed))
+            yield number, self.function, packed
             if self._bytes >= WINDOW_BYTES:
-                break
-        return tasks
+                return
 
     def _submit(self, tasks: list[tuple[int, str, bytes]]) -> None:
         asked = time.perf_counter()
@@ -137,33 +157,43 @@ class Batch:
         """Wait for results, and note them."""
         until = time.perf_counter() + timeout
         while (left := until - time.perf_counter()) > 0:
-            results = self._line.ask("collect", self._name, self._seen, _MESSAGE, min(_TURN, left))
+            turn = min(_TURN, left)
+            try:
+                results = self._line.ask(
+                    "collect", self._name, self._seen, _MESSAGE, turn, timeout=turn + _PATIENCE
+                )
+            except TimeoutError:
+                continue  # the next collect asks for the same again, and comes after this one
             if results:
                 self._note(results, time.perf_counter())
                 return
-        tasks = [
-            f"{self.function}({show(pickle.loads(packed))})" for _, packed in islice(self._out.values(), 5)
-        ]
-        names = ", ".join(tasks) + ", ..." * (len(self._out) > 5)
         raise TimeoutError(
-            f"no result for {timeout:g} s and {len(self._out)} tasks still out ({names}): "
-            "are workers running, and is a task longer than that?"
+            f"no result for {timeout:g} s and {len(self._out)} tasks still out ({self._names_of_those_out()})"
+            ": are workers running, and is a task longer than that?"
         )
 
+    def _names_of_those_out(self) -> str:
+        """Return the first few tasks that are out, as one would type them."""
+        arguments = (pickle.loads(packed) for _, packed in islice(self._out.values(), 5))
+        names = [f"{self.function}({show(argument)})" for argument in arguments]
+        return ", ".join(names) + ", ..." * (len(self._out) > 5)
+
     def _note(self, results: list[tuple[Any, ...]], back: float) -> None:
-        self._seen += len(results)
         for result in results:
             number, worker, errors, report = Result(*result)
-            given, packed = self._out.pop(number)
-            self._bytes -= len(packed)
-            error = _in_words(errors) if errors else None
-            self.finished[number] = reports.unpack(
-                number, worker, report, error, given, back, self._offset.seconds
-            )
-            self._fresh.append(number)
+            if number in self._out:  # else an interrupt kept us from counting it as seen
+                given, packed = self._out[number]
+                error = _in_words(errors) if errors else None
+                self.finished[number] = reports.unpack(
+                    number, worker, report, error, given, back, self._offset.seconds
+                )
+                self._fresh[number] = None
+                self._bytes -= len(packed)
+                del self._out[number]
+            self._seen += 1
 
     def _take(self, number: int) -> Span:
-        self._taken += 1
+        self._fresh.pop(number, None)
         return self.finished[number] if self._keep else self.finished.pop(number)
 
 

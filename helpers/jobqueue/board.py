@@ -81,7 +81,7 @@ class _Task:
     number: int
     function: str
     argument: bytes
-    order: int  # the lower, the earlier it is lent
+    order: int  # the how manieth on this board: the lower, the earlier it is lent
     holder: str | None = None  # the worker that it is lent to
     alone: bool = False  # to be lent without others, as it may be what ended a worker
     ended: bool = False
@@ -104,11 +104,12 @@ class Board:
 
         A worker's ``lease`` runs out so many seconds after its last sign of life. A task is tried
         ``attempts`` times, the second time after ``retry_delay`` seconds, then after twice as many, and so
-        on. Raises ValueError for a lease that is not over 0, less than one attempt, or a delay under 0.
+        on. Raises ValueError for a lease that is not over 0, attempts that are no whole number of at least
+        1, or a delay under 0.
         """
-        if not (lease > 0 and attempts >= 1 and retry_delay >= 0):
+        if not (lease > 0 and attempts >= 1 and attempts == int(attempts) and retry_delay >= 0):
             raise ValueError(
-                "expected a lease over 0 s, at least 1 attempt and a retry delay of 0 s or more, "
+                "expected a lease over 0 s, 1, 2, ... attempts and a retry delay of 0 s or more, "
                 f"got {lease!r}, {attempts!r} and {retry_delay!r}"
             )
         self.lease, self.attempts, self.retry_delay = lease, attempts, retry_delay
@@ -137,7 +138,7 @@ class Board:
         """Lend up to ``count`` tasks of one function: this one, or that of the task that is next."""
         self.heartbeat(worker, now)
         loans: list[Loan] = []
-        while not loans and count:
+        while not loans and count > 0:
             choice = [name for name in self._ready if function in (None, name)]
             if not choice:
                 break
@@ -170,7 +171,7 @@ class Board:
         """Put what a worker holds up again, as it goes and has begun none of it."""
         self.tidy(now)
         self._deadlines.pop(worker, None)
-        for task in self._hands.pop(worker, {}):
+        for task in reversed(self._hands.pop(worker, {})):
             self._put_back(task)
 
     def collect(self, batch: str, seen: int, most: int) -> list[Result]:
@@ -228,8 +229,8 @@ class Board:
         return loans
 
     def _put_back(self, task: _Task) -> None:
-        """Put a task up again, before all new ones."""
-        task.holder, task.order = None, 0
+        """Put a task up again, before the others of its function."""
+        task.holder = None
         self._ready.setdefault(task.function, deque()).appendleft(task)
 
     def _take_back(self, task: _Task) -> None:
@@ -253,7 +254,7 @@ class Board:
         if tries < self.attempts:
             self._retried += 1
             due = now + self.retry_delay * 2 ** (tries - 1)
-            heapq.heappush(self._later, (due, id(task), task))  # two may be due at one time
+            heapq.heappush(self._later, (due, task.order, task))  # two may be due at one time
         else:
             self._shelved += 1
             self.shelf.append(Shelved(task.batch, task.number, task.function, task.errors))
@@ -262,7 +263,7 @@ class Board:
     def _lose(self, worker: str, now: float) -> None:
         """Take all from a worker that gives no sign of life. Only a task that it held alone is to blame."""
         lost = self._hands.pop(worker, {})
-        for task in lost:
+        for task in reversed(lost):
             task.holder = None
             if len(lost) == 1:
                 error = f"worker {worker} gave no sign of life for {self.lease:g} s"

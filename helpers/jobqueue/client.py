@@ -23,7 +23,7 @@ class Client:
         self._manager = connect(host, port, key)
         self.task_queue, self.result_queue = self._manager.get_task_queue(), self._manager.get_result_queue()
         self._board = self._manager.get_board()
-        self.pid: int = self._board.hello()["pid"]
+        self.pid: int = self._board.hello()
         self._line = self.line()
 
     def __repr__(self) -> str:
@@ -53,9 +53,9 @@ class Client:
         try:
             for _ in _shown(batch.as_completed(timeout), arguments, progress):
                 pass
+            return batch.wait()
         finally:
             batch.cancel()
-        return batch.wait()
 
     def submit(self, function: str, arguments: Iterable[Any]) -> Batch:
         """Give tasks to the master and return at once; results are taken from the batch."""

@@ -16,6 +16,7 @@ from typing import Self
 
 from helpers import programs
 from helpers.jobqueue import functions
+from helpers.jobqueue.board import Board
 from helpers.jobqueue.client import Client
 from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, risks
 
@@ -33,9 +34,10 @@ def launch_master(
 
     ``key`` is a new random one unless given. A worker that gives no sign of life for ``lease`` seconds loses
     its tasks to others; a task is tried ``attempts`` times, after ``retry_delay`` seconds, twice as many,
-    and so on. Raises QueueError when the master cannot serve, and warns of an address or a key that is
-    dangerous.
+    and so on. Raises ValueError for figures that make no sense and QueueError when the master cannot serve,
+    and warns of an address or a key that is dangerous.
     """
+    Board(lease, attempts, retry_delay)  # raises for what a board cannot be made of
     key = key or secrets.token_hex(32)
     options = {"host": host, "port": port, "lease": lease, "attempts": attempts, "retry-delay": retry_delay}
     arguments = [f"--{name}={value}" for name, value in options.items()]

@@ -28,9 +28,9 @@ class Lender:
     def __init__(self, manager: QueueManager, batch: int = 1, function: str | None = None) -> None:
         """Greet the master; tasks come ``batch`` at a time, of one function if it is given."""
         self._board, self._batch, self._function = manager.get_board(), batch, function
-        self._me = reports.my_name()
+        self._me, lease = self._board.join(reports.my_name())
         self._offset, self._left = Offset(), threading.Event()
-        self._pause = min(self._board.hello()["lease"] / 4, 0.5)
+        self._pause = min(lease / 4, 0.5)
         self._beat()
         threading.Thread(target=self._beat_on, daemon=True).start()
 

@@ -1,6 +1,7 @@
 """A line to a master's board: one thread with one connection, which asks and hands on the answers."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from multiprocessing.managers import RemoteError
 from typing import Any
 
 from helpers.jobqueue.protocol import MasterGone
@@ -18,14 +19,21 @@ class Line:
         self._board, self._master = board, master
         self._thread = ThreadPoolExecutor(1, "jobqueue")
 
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the board. Raises MasterGone when no answer comes."""
+    def ask(self, method: str, *arguments: Any, timeout: float | None = None) -> Any:
+        """Call a method of the board.
+
+        Raises MasterGone when there is no board any more, and TimeoutError when it has not answered within
+        so many seconds; it is left to answer.
+        """
         try:
-            return self._thread.submit(getattr(self._board, method), *arguments).result()
-        except (EOFError, OSError):
+            answer = self._thread.submit(getattr(self._board, method), *arguments)
+            if wait([answer], timeout).done:
+                return answer.result()
+        except (EOFError, OSError, RemoteError, RuntimeError):
             raise MasterGone(
                 f"{self._master} is gone: launch a new one, and give a batch to it by batch.resume(master)"
             ) from None
+        raise TimeoutError(f"{self._master} has not answered {method} for {timeout} s")
 
     def hang_up(self) -> None:
         """Close the connection as soon as all is answered."""

@@ -5,6 +5,8 @@ import os
 import queue
 import reprlib
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing import AuthenticationError
@@ -67,6 +69,7 @@ def _tuned(plain: socket.socket) -> socket.socket:
     the other side waits up to 40 ms before it confirms one: every connection would lose this time. And by
     default a connection whose cable is cut is taken for one on which nobody has anything to say.
     """
+    plain.settimeout(None)  # wait for ever in general, as for a task
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     wishes = {"TCP_KEEPIDLE": SILENCE // 2, "TCP_KEEPALIVE": SILENCE // 2, "TCP_KEEPINTVL": 1,
@@ -78,16 +81,35 @@ def _tuned(plain: socket.socket) -> socket.socket:
 
 
 class _Visitor(Connection):
-    """A connection to a master, which shows out those who do not prove the key in time.
+    """A connection to a master, which shows out those who are silent before they have proved the key.
 
-    Only the proof is read by ``recv_bytes``; requests are read by ``recv``, and may be far apart.
+    The proof is read by ``recv_bytes``; only then come requests, which are read by ``recv`` and may be far
+    apart.
     """
 
-    def recv_bytes(self, maxlength: int | None = None) -> bytes:
-        """Return the next message of the proof, or raise TimeoutError."""
-        if not self.poll(SILENCE):
-            raise TimeoutError(f"no proof of the key for {SILENCE} s")
-        return super().recv_bytes(maxlength)
+    _proven = False
+
+    def __init__(self, handle: int) -> None:
+        """Take over a socket."""
+        super().__init__(handle)
+        _limit_reading(handle, SILENCE)
+
+    def recv(self) -> Any:
+        """Return the next request."""
+        if not self._proven:
+            self._proven = True
+            _limit_reading(self.fileno(), 0)
+        return super().recv()
+
+
+def _limit_reading(handle: int, seconds: int) -> None:
+    """Have every read from a socket that gets nothing for so many seconds fail; 0 is for never."""
+    limit = seconds * 1000 if sys.platform == "win32" else struct.pack("ll", seconds, 0)
+    plain = socket.socket(fileno=handle)
+    try:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    finally:
+        plain.detach()
 
 
 class _Door:
@@ -114,7 +136,7 @@ class _Door:
 
 def _visit(address: tuple[str, int], authkey: bytes | None = None) -> Connection:
     """Connect and prove the key, as ``multiprocessing.connection.Client`` does, on a tuned socket."""
-    connection = Connection(_tuned(socket.create_connection(address)).detach())
+    connection = Connection(_tuned(socket.create_connection(address, _PATIENCE)).detach())
     if authkey is not None:
         answer_challenge(connection, authkey)
         deliver_challenge(connection, authkey)
@@ -126,7 +148,19 @@ listener_client["tuned"] = (_Door, _visit)  # a manager asks here for the way to
 
 _BoardProxy: Any = MakeProxyType(
     "BoardProxy",
-    ["cancel", "collect", "heartbeat", "hello", "leave", "record", "shelf", "stats", "submit", "take"],
+    [
+        "cancel",
+        "collect",
+        "heartbeat",
+        "hello",
+        "join",
+        "leave",
+        "record",
+        "shelf",
+        "stats",
+        "submit",
+        "take",
+    ],
 )
 
 

@@ -15,7 +15,7 @@ _HERE = socket.gethostname()
 
 
 def my_name() -> str:
-    """Return this process's name, by which the board knows a worker: its computer and its number there."""
+    """Return this process's name: its computer and its number there. A board may add #2, #3, ... to it."""
     return f"{_HERE}:{os.getpid()}"
 
 
@@ -48,10 +48,9 @@ def unpack(
     The master's clock is ``ahead`` seconds of ours. A task whose worker died has no report, and times of
     which only those are known.
     """
-    host, _, pid = worker.rpartition(":")
-    host = "" if host == _HERE else host
+    host, pid = _computer(worker)
     if report is None:
-        return Span(number, Worker(int(pid), 0, host), given, back, back, back, 0.0, error=error)
+        return Span(number, Worker(pid, 0, host), given, back, back, back, 0.0, error=error)
     thread, started, finished, cpu, switches, samples, packed = report
     value: Any = None
     if error is None:
@@ -63,5 +62,11 @@ def unpack(
     started = min(max(started - ahead, given), back)
     finished = min(max(finished - ahead, started), back)
     times = (given, started, finished, back, cpu)
-    moved = tuple((time - ahead, used) for time, used in samples)
-    return Span(number, Worker(int(pid), thread, host), *times, moved, value, error, switches)
+    moved = tuple((min(max(time - ahead, started), finished), used) for time, used in samples)
+    return Span(number, Worker(pid, thread, host), *times, moved, value, error, switches)
+
+
+def _computer(worker: str) -> tuple[str, int]:
+    """Return a worker's computer, "" for this one, and its process number there."""
+    host, _, pid = worker.partition("#")[0].rpartition(":")
+    return "" if host == _HERE else host, int(pid)

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 from helpers.jobqueue.board import Board, Outcome, Shelved, Stats
@@ -16,12 +17,24 @@ class SharedBoard:
     def __init__(self, board: Board) -> None:
         """Share this board; nobody else may use it from now on."""
         self._board = board
+        self._names: Counter[str] = Counter()
         lock = threading.Lock()
         self._work, self._news = threading.Condition(lock), threading.Condition(lock)
 
-    def hello(self) -> dict[str, Any]:
-        """Return the master's process number, and the lease in seconds that workers have here."""
-        return {"pid": os.getpid(), "lease": self._board.lease}
+    def hello(self) -> int:
+        """Return the master's process number."""
+        return os.getpid()
+
+    def join(self, worker: str) -> tuple[str, float]:
+        """Return the name by which a worker is known here, its own if no other had it; and the lease in s.
+
+        Computers may be of one name, and process numbers come again: of two workers with one name, one
+        would keep the other's tasks alive.
+        """
+        with self._work:
+            self._names[worker] += 1
+            bearers = self._names[worker]
+        return (worker if bearers == 1 else f"{worker}#{bearers}"), self._board.lease
 
     def submit(self, batch: str, tasks: list[tuple[int, str, bytes]]) -> float:
         """Put up tasks; return the master's time."""
