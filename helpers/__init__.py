@@ -15,7 +15,7 @@
     claims            a sentence, its evidence, its verdict; the register of the statements
     charts            every picture
     accidents         crashes on purpose, each in a program of its own
-    servers           real HTTP servers, and the clients that load them
+    servers           real servers, for HTTP and for mails, and the clients that load them
     jobqueue          a task queue that workers anywhere can take from
     engine            the queue's functions on dask.distributed, an engine that others have built
     programs          other Python programs, started from here, that never outlive us

@@ -7,12 +7,15 @@ runs the job may use it to look at the clock.
 
 import hashlib
 import os
+import smtplib
 import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from email.message import EmailMessage
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 Tick = Callable[[], object]
@@ -134,6 +137,36 @@ def fetch_with_curl(url: str) -> int:
     """
     command = ["curl", "--silent", "--fail", "--noproxy", "*", "--max-time", "10", url]
     return len(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+class Mail(NamedTuple):
+    """A mail to be sent. Whoever writes it makes its Message-ID, so a mail sent twice has the same one."""
+
+    server: str  # "host:port"
+    sender: str
+    recipient: str
+    subject: str
+    text: str
+    message_id: str
+
+
+def send_mail(mail: tuple[str, str, str, str, str, str]) -> str:
+    """Give a mail, a ``Mail`` or such a tuple, to its server over SMTP, and return its Message-ID.
+
+    Raises OSError when the server does not answer within ten seconds or refuses the mail, then one of
+    ``smtplib.SMTPException``, which holds its words; TypeError or ValueError for what is no mail.
+    """
+    mail = Mail(*mail)
+    host, _, port = mail.server.rpartition(":")
+    if not port.isdigit():
+        raise ValueError(f"server: expected host:port, got {mail.server!r}")
+    message = EmailMessage()
+    message["From"], message["To"] = mail.sender, mail.recipient
+    message["Subject"], message["Message-ID"] = mail.subject, mail.message_id
+    message.set_content(mail.text)
+    with smtplib.SMTP(host, int(port), local_hostname="localhost", timeout=10) as smtp:
+        smtp.send_message(message)
+    return mail.message_id
 
 
 def write_durably(folder: str | os.PathLike[str], size: int = 4096) -> int:

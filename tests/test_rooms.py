@@ -40,7 +40,7 @@ ROOMS = {
     "worker_costs": Room({"programs", "ways"}, {"psutil"}),
     "oversubscription": Room({"jobs", "machine", "traces", "ways", "worker_costs"}),
     "accidents": Room({"jobs", "traces", "ways", "programs"}),
-    "servers": Room({"programs", "ways", "jobs"}, {"psutil"}),
+    "servers": Room({"programs", "ways", "jobs"}, {"psutil", "aiosmtpd"}),
     "jobqueue": Room({"jobs", "traces", "ways", "programs"}, {"tqdm"}),
     "engine": Room({"jobqueue", "traces", "ways", "programs"}, {"distributed", "psutil"}),
 }
@@ -134,6 +134,6 @@ def test_a_light_room_brings_nothing_heavy(room):
     command = [sys.executable, "-c", program]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert "helpers" in loaded
-    too_heavy = {"matplotlib", "IPython", "ipywidgets", "numpy", "numba", "tqdm"}
+    too_heavy = {"matplotlib", "IPython", "ipywidgets", "numpy", "numba", "tqdm", "aiosmtpd"}
     heavy = {name.split(".")[0] for name in loaded} & too_heavy
     assert not heavy, f"import helpers.{room} also imports {heavy}"

@@ -26,6 +26,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         jobs.hash_bytes,
         jobs.hash_file,
         jobs.fetch,
+        jobs.send_mail,
         jobs.write_durably,
         crash_worker,
     )
