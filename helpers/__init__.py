@@ -13,10 +13,13 @@
     sharing           shared and separate memory, lost updates, and the lock that saves them
     decision          from what a job is like to who should do it
     claims            a sentence, its evidence, its verdict; the register of the statements
+    verdicts          the verdicts that all chapters store, and where each was given
     charts            every picture
     accidents         crashes on purpose, each in a program of its own
     servers           real servers, for HTTP and for mails, and the clients that load them
     jobqueue          a task queue that workers anywhere can take from
+    chaos             a run of the queue in which workers are killed at random and replaced
+    wiretap           a relay that shows what passes on a line
     engine            the queue's functions on dask.distributed, an engine that others have built
     programs          other Python programs, started from here, that never outlive us
     show              a function's real source, as a cell's output

@@ -4,7 +4,10 @@ A printed verdict has no measured number, so it is the same on every run that co
 with the stored one. The figures behind it stand in pictures, and in the line of a claim that failed.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 STATEMENTS = {
     "F1": "a master process hands out the work, and worker processes do it",
@@ -46,6 +49,14 @@ class Verdict:
     but: bool = False
     lacks: str = ""
 
+    @classmethod
+    def read(cls, line: str) -> Self | None:
+        """Return the verdict that ``check`` or ``summary`` printed as this line; None for any other line."""
+        if not (found := _LINE.fullmatch(line)):
+            return None
+        statement, outcome, lacks, but, sentence = found.groups()
+        return cls(statement, sentence, outcome == "holds", bool(but), lacks or "")
+
     @property
     def outcome(self) -> str:
         """The verdict's words, such as "holds, but"."""
@@ -55,6 +66,7 @@ class Verdict:
         return f"{shown}, but" if self.but else shown
 
 
+_LINE = re.compile(r"(F\d+) (holds|cannot be shown here \((.*)\)|does not hold here)(, but)?:? (.*)")
 _given: dict[tuple[str, str], Verdict] = {}  # by statement and sentence, since this Python started
 
 
@@ -86,11 +98,16 @@ def summary() -> None:
     for number, words in STATEMENTS.items():
         given = [verdict for verdict in _given.values() if verdict.statement == number]
         if given:
-            print(f"{number} {_all(given).outcome}: {words}")
+            print(f"{number} {in_all(given).outcome}: {words}")
 
 
-def _all(given: list[Verdict]) -> Verdict:
-    """Return one verdict for several: of those that could be shown here, if any could."""
+def in_all(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the one verdict on a statement that follows from several: of those that could be shown here,
+    if any could. Raises ValueError for none, or for those on several statements."""
+    given = list(verdicts)
+    if len({verdict.statement for verdict in given}) != 1:
+        raise ValueError(f"verdicts: expected some on one statement, got {given!r}")
     shown = [verdict for verdict in given if not verdict.lacks] or given
     but = any(verdict.but for verdict in given)
-    return Verdict(given[0].statement, "", all(v.holds for v in shown), but, shown[0].lacks)
+    words = STATEMENTS[given[0].statement]
+    return Verdict(given[0].statement, words, all(v.holds for v in shown), but, shown[0].lacks)

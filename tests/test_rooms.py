@@ -30,6 +30,7 @@ ROOMS = {
     "programs": Room(),
     "show": Room(packages={"IPython"}),
     "claims": Room(),
+    "verdicts": Room({"claims"}, {"IPython"}),
     "ways": Room({"traces"}),
     "freethreaded": Room({"programs", "traces", "ways"}),
     "measure": Room({"ways", "traces"}),
@@ -42,9 +43,11 @@ ROOMS = {
     "accidents": Room({"jobs", "traces", "ways", "programs"}),
     "servers": Room({"programs", "ways", "jobs"}, {"psutil", "aiosmtpd"}),
     "jobqueue": Room({"jobs", "traces", "ways", "programs"}, {"tqdm"}),
+    "chaos": Room({"jobqueue", "traces"}, {"tqdm", "psutil"}),
+    "wiretap": Room(),
     "engine": Room({"jobqueue", "traces", "ways", "programs"}, {"distributed", "psutil"}),
 }
-LIGHT = sorted(ROOMS.keys() - {"charts", "compiled", "engine", "show"})
+LIGHT = sorted(ROOMS.keys() - {"charts", "compiled", "engine", "show", "verdicts"})
 
 TREES = {
     ".".join(("helpers", *file.relative_to(HOME).with_suffix("").parts)).removesuffix(".__init__"): ast.parse(

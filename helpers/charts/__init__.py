@@ -14,20 +14,25 @@ no data, or figures that cannot be drawn, raise ValueError.
     sizes     pictures of lines over the size of something: crossing, payloads
     curves    a picture of lines over the number of processes: switching
     bars      pictures of bars: costs, bars, panels, throughput
+    board     pictures of a board of tasks: board, live_board
 """
 
 from helpers.charts.bars import bars, costs, panels, throughput
+from helpers.charts.board import board, live_board
 from helpers.charts.curves import switching
 from helpers.charts.runs import cpu_shares, timeline, timelines
 from helpers.charts.sizes import crossing, payloads
 from helpers.charts.speed import amdahl, scaling, speedups
+from helpers.charts.tiles import verdicts
 
 __all__ = [
     "amdahl",
     "bars",
+    "board",
     "costs",
     "cpu_shares",
     "crossing",
+    "live_board",
     "panels",
     "payloads",
     "scaling",
@@ -36,4 +41,5 @@ __all__ = [
     "throughput",
     "timeline",
     "timelines",
+    "verdicts",
 ]

@@ -1,0 +1,109 @@
+"""All verdicts of the series, and where each was given: read from the outputs that the chapters store.
+
+    found = verdicts.collect("notebooks")
+    verdicts.table(found)
+
+A chapter stores what its last run printed. The tests run every chapter and compare, so what is stored is what
+a run gives. Whoever runs a chapter and saves it finds the verdicts of that run here.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from IPython.display import Markdown, display
+
+from helpers.claims import STATEMENTS, Verdict, in_all
+
+
+@dataclass(frozen=True)
+class Found:
+    """A verdict, the file name of the chapter that gave it, and the heading that it stands under."""
+
+    verdict: Verdict
+    chapter: str
+    heading: str
+
+    @property
+    def link(self) -> str:
+        """A link to the experiment, in Markdown: chapter's number and heading."""
+        return f"[{self.chapter[:2]} {self.heading}]({self.chapter}#{self.heading.replace(' ', '-')})"
+
+
+def collect(folder: str | PathLike[str] = ".") -> list[Found]:
+    """Return the verdicts that the notebooks in ``folder`` store, in the order in which they were given.
+
+    The verdicts in all, with which a chapter closes, are not among them. Raises FileNotFoundError when there
+    is no notebook.
+    """
+    paths = sorted(Path(folder).glob("*.ipynb"))
+    if not paths:
+        raise FileNotFoundError(f"folder: expected one that holds notebooks, got {str(folder)!r}")
+    return [found for path in paths for found in _read(path)]
+
+
+def in_parts(found: Iterable[Found]) -> dict[str, list[Found]]:
+    """Return the verdicts by statement, F1 to F25; those without any have an empty list."""
+    parts: dict[str, list[Found]] = {number: [] for number in STATEMENTS}
+    for one in found:
+        parts[one.verdict.statement].append(one)
+    return parts
+
+
+def outcomes(found: Iterable[Found]) -> dict[str, tuple[str, int]]:
+    """Return for each statement its verdict in all, such as "holds, but", and of how many claims it is made.
+
+    What could not be shown on this computer alone is "cannot be shown here"; without a claim it is "open".
+    """
+    return {number: (_outcome(part), len(part)) for number, part in in_parts(found).items()}
+
+
+def table(found: Iterable[Found]) -> None:
+    """Show each statement with its verdict in all, and links to its experiments."""
+    rows = [
+        f"| **{number}** | {STATEMENTS[number]} | {_outcome(part)} | {_links(part)} |"
+        for number, part in in_parts(found).items()
+    ]
+    _show(["| | statement | verdict | experiments |", "|---|---|---|---|", *rows])
+
+
+def limits(found: Iterable[Found]) -> None:
+    """Show every sentence that limits a statement: what comes after "holds, but"."""
+    rows = [
+        f"| **{one.verdict.statement}** | ... but {one.verdict.sentence} | {one.link} |"
+        for part in in_parts(found).values()
+        for one in part
+        if one.verdict.but
+    ]
+    _show(["| | holds ... | experiment |", "|---|---|---|", *rows])
+
+
+def _read(path: Path) -> Iterator[Found]:
+    heading = ""
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "markdown":
+            heading = [heading, *re.findall(r"^##? (.+)$", "".join(cell["source"]), re.MULTILINE)][-1]
+        for line in _printed(cell.get("outputs", [])):
+            verdict = Verdict.read(line)
+            if verdict and verdict.sentence not in STATEMENTS.values():
+                yield Found(verdict, path.name, heading)
+
+
+def _printed(outputs: list[dict[str, Any]]) -> list[str]:
+    return "".join("".join(output.get("text", "")) for output in outputs).splitlines()
+
+
+def _outcome(part: list[Found]) -> str:
+    return in_all(one.verdict for one in part).outcome.partition(" (")[0] if part else "open"
+
+
+def _links(part: list[Found]) -> str:
+    return "; ".join(dict.fromkeys(one.link for one in part))
+
+
+def _show(lines: list[str]) -> None:
+    display(Markdown("\n".join(lines)))  # type: ignore[no-untyped-call]
