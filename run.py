@@ -11,6 +11,7 @@ The exit code is 0 for success, 1 for a failed test or notebook, and 2 for a pro
 
 import argparse
 import base64
+import contextlib
 import glob
 import hashlib
 import importlib
@@ -151,19 +152,23 @@ def lab(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Test helpers with coverage, then every notebook, or only what the arguments for pytest say.
 
-    The tests that run each notebook take as long as all others, so the two go side by side.
+    The tests that run each notebook take as long as all others, and those with two hosts mostly wait, so the
+    three go side by side.
     """
     install("[test]")
     pytest = [PYTHON, "-m", "pytest"]
     if arguments:
         return run(*pytest, *arguments).returncode
-    runs = "tests/test_notebooks_run.py"
-    command = [*pytest, "-q", runs]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as beside:
-        tests = run(*pytest, "--cov=helpers", "tests", f"--ignore={runs}").returncode
-        print(beside.communicate()[0], flush=True)
+    files = ["tests/test_notebooks_run.py", "tests/test_two_hosts.py"]
+    options = {"cwd": ROOT, "env": environment(), "stdout": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as stack:
+        commands = [[*pytest, "-q", "-rs", file] for file in files]
+        beside = [stack.enter_context(subprocess.Popen(command, **options)) for command in commands]
+        tests = run(*pytest, "--cov=helpers", "tests", *[f"--ignore={file}" for file in files]).returncode
+        for child in beside:
+            print(child.communicate()[0], flush=True)
     notebooks = run(*pytest, "notebooks").returncode
-    return 1 if tests or beside.returncode or notebooks else 0
+    return 1 if tests or notebooks or any(child.returncode for child in beside) else 0
 
 
 def bench(arguments: list[str]) -> int:

@@ -1,10 +1,9 @@
-"""Two hosts with addresses, names and clocks of their own, and a cable to pull: the commands of the contract on them.
+"""Two hosts with addresses, names and clocks of their own, and a cable to pull: the commands on them.
 
 A host is a network namespace of Linux, so this needs root's rights. All stories begin at once, as most of
 their time goes in waiting; a test takes what became of one.
 """
 
-import dataclasses
 import json
 import os
 import secrets
@@ -113,7 +112,7 @@ class Network:
         ip("-n", self.switch, "link", "set", "far", "up")
 
     def start(self, host, *command):
-        """Start a Python program on a host, which has its own name, and its own clock if ``clocks`` says so."""
+        """Start a Python program on a host, which has a name of its own, and the clock that `clocks` says."""
         ahead = self.clocks.get(host)
         own = ["--uts", *(["--time", "--monotonic", str(ahead)] if ahead else [])]
         named = ["unshare", *own, "sh", "-c", 'hostname "$0"; exec "$@"', host]
@@ -224,8 +223,8 @@ def clocks_differ(network):
 def cable_out_for_less_than_a_lease(network):
     """Everybody but the master is cut off, and waits."""
     _, where = network.master(lease=6 * OUT)
-    far = [network.worker("far", where) for _ in range(2)]
     client = network.client("far", where)
+    far = [network.worker("far", where) for _ in range(2)]
     first = [one_span(client)]
     network.pull_cable()
     time.sleep(OUT)
@@ -240,8 +239,8 @@ def cable_out_for_less_than_a_lease(network):
 def cable_out_for_longer_than_a_lease(network):
     """What the far worker held is lent to the near one; with the cable in again, the far one goes on."""
     _, where = network.master(lease=OUT / 3)
-    far = network.worker("far", where)
     client = network.client("near", where)
+    far = network.worker("far", where)
     first = [one_span(client)]
     network.pull_cable()
     pulled = time.monotonic()

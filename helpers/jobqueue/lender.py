@@ -29,10 +29,10 @@ class Lender:
         """Greet the master; tasks come ``batch`` at a time, of one function if it is given."""
         self._board, self._batch, self._function = manager.get_board(), batch, function
         self._me, lease = self._board.join(reports.my_name())
-        self._offset, self._left = Offset(), threading.Event()
+        self._offset, self._beating, self._left = Offset(), threading.Event(), threading.Event()
         self._pause = min(lease / 4, 0.5)
-        self._beat()
         threading.Thread(target=self._beat_on, daemon=True).start()
+        self._beating.wait()  # that thread connects now, while the master is there for certain
 
     def take(self, done: list[Any]) -> list[Loan]:
         """Report what is done and return the next tasks; none after a short wait."""
@@ -56,7 +56,8 @@ class Lender:
     def _beat_on(self) -> None:
         """Give signs of life, over a connection of this thread's own, until we leave or the master does."""
         try:
-            self._beat()  # connects, while the master is there for certain
+            self._beat()
+            self._beating.set()
             while not self._left.wait(self._pause):
                 self._beat()
         except GONE:
