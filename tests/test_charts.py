@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import pytest
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from helpers import charts
@@ -49,6 +50,10 @@ SERVERS = {
     "threaded": {"requests per second": 12_655.0, "requests lost in a crash": 37},
     "hybrid": {"requests per second": 790.0, "private memory (MB)": None, "requests lost in a crash": 0},
 }
+
+BOARD = [(5.0, 0, 0, 0), (5.02, 6, 2, 0), (5.2, 3, 2, 3), (5.4, 0, 0, 8)]
+
+CHAOS = trace(span(0, 5.0, 5.2), span(1, 5.0, 5.1, CREW[1]), span(2, 5.3, 5.4, share=0.0))
 
 
 class Picture(NamedTuple):
@@ -370,6 +375,57 @@ def test_throughput_tells_each_rate(drawn):
     assert "1 worker: 310 tasks per second. 2 workers: 590 tasks per second." in drawn[0].alt
 
 
+def test_a_board_stacks_its_states_to_all_tasks_and_tells_of_kills(drawn):
+    charts.board(BOARD, TITLE, kills={101: 5.25})
+    (axes,) = drawn[0].figure.axes
+    tops = [max(y for _, y in area.get_paths()[0].vertices) for area in axes.collections]
+    assert tops == [8, 8, 8] == [axes.get_ylim()[1]] * 3
+    assert [line.get_xdata()[0] for line in axes.lines] == pytest.approx([250])
+    assert {"tasks", "waiting", "in work", "done", "a worker is killed"} <= set(texts(drawn[0]))
+    assert drawn[0].alt == (
+        "After 0 s: 0 waiting, 0 in work, 0 done. After 200 ms: 3 waiting, 2 in work, 3 done. "
+        "After 400 ms: 0 waiting, 0 in work, 8 done. Process 101 is killed after 250 ms."
+    )
+
+
+def test_a_board_without_kills_does_not_explain_them(drawn):
+    charts.board(BOARD, TITLE)
+    assert "a worker is killed" not in texts(drawn[0])
+
+
+def test_a_timeline_under_a_board_ends_a_killed_worker_s_row_with_a_cross(drawn):
+    charts.board(BOARD, TITLE, kills={101: 5.25}, trace=CHAOS)
+    above, below = drawn[0].figure.axes
+    assert above.get_xlim() == below.get_xlim() == (0, pytest.approx(400))
+    crosses = [line.get_xydata()[0].tolist() for line in below.lines if line.get_marker() == "X"]
+    assert crosses == [pytest.approx([250, 1])]
+    hatched = [path for area in below.collections if area.get_hatch() for path in area.get_paths()]
+    assert [(path.vertices.min(axis=0)[0], path.vertices.max(axis=0)[0]) for path in hatched] == [
+        pytest.approx((100, 250))  # from its last result to its end
+    ]
+    assert {"process 1", "PID 101", "1", "3"} <= set(texts(drawn[0]))
+
+
+def test_in_work_is_solid_on_a_board_also_off_the_core(drawn):
+    charts.board(BOARD, TITLE, trace=trace(span(0, 5.0, 5.2, share=0.0)))
+    blocks = {color for area in drawn[0].figure.axes[1].collections for color in map(tuple, area.get_fc())}
+    assert blocks == {to_rgba(style.LOOKS["processes"].color)}
+
+
+def test_a_live_board_stays_in_its_place(monkeypatch):
+    calls = []
+    monkeypatch.setattr(style, "display", lambda data, **rest: calls.append((data["text/plain"], rest)))
+    show, other = charts.live_board(TITLE), charts.live_board(TITLE)
+    show(BOARD[:1], {})
+    show(BOARD, {101: 5.25})
+    other(BOARD, {})
+    (first, second, third) = (rest for _, rest in calls)
+    assert {text for text, _ in calls} == {f"picture: {TITLE}"}
+    assert first["display_id"] == second["display_id"] != third["display_id"]
+    assert [rest.get("update", False) for rest in (first, second, third)] == [False, True, False]
+    assert second["metadata"]["image/png"]["alt"].endswith("Process 101 is killed after 250 ms.")
+
+
 def test_every_way_has_a_look_of_its_own():
     for ways in (
         ("serial", "threads", "processes", "asyncio", "interpreters"),
@@ -471,6 +527,13 @@ EXTREMES = {
     "a hundred jobs at once": lambda: charts.timelines(
         {"x": trace(*(span(n, n / 1e3) for n in range(100)), crew=CREW[:1]), "y": AT_ONCE}, TITLE
     ),
+    "an empty board": lambda: charts.board([(1.0, 0, 0, 0)], TITLE),
+    "a board of a day, a crowd, many kills": lambda: charts.board(
+        [(n * 900.0, 10**6 - n, n % 3, n) for n in range(96)],
+        TITLE * 3,
+        kills={100 + n: 1.0 + n / 2 for n in range(12)},
+        trace=MANY,
+    ),
     "one rate": lambda: charts.throughput({1: 0.01}, TITLE),
     "rates far apart": lambda: charts.throughput({2**n: 10.0**n for n in range(9)}, TITLE),
 }
@@ -495,6 +558,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     charts.crossing([1e-3, 1e-2], {"a": [1, 2], "b": [1, 2], "c": [1, 2]}, TITLE, crossing=2e-3)
     charts.payloads([1e4, 1e5], {"a": [1, 2], "b": [1, 2]}, {"a": [1, 2], "b": [1, 2]}, TITLE)
     charts.timeline(AT_ONCE, TITLE, until=1.0)
+    charts.board(BOARD, TITLE, kills={101: 5.25}, trace=CHAOS)
     for picture in drawn:
         for axes in picture.figure.axes:
             assert not any(a.overlaps(b) for a, b in combinations(boxes(axes), 2))
@@ -560,6 +624,11 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
         (lambda: charts.switching([1], [], [1], TITLE, cores=1), ValueError, "throughput: expected 1 number"),
         (lambda: charts.switching([1], [1], 3, TITLE, cores=1), TypeError, "switches: expected a list"),
         (lambda: charts.switching([1], [1], [-1], TITLE, cores=1), ValueError, "switches: expected"),
+        (lambda: charts.board([], TITLE), ValueError, "samples: expected at least one reading"),
+        (lambda: charts.board([(1.0, 2)], TITLE), ValueError, "samples: expected 4 numbers, got 2"),
+        (lambda: charts.board([(1.0, 2, 3, "4")], TITLE), TypeError, "samples: expected numbers"),
+        (lambda: charts.board(BOARD, TITLE, kills={1: None}), TypeError, "kills: expected numbers"),
+        (lambda: charts.board(BOARD, TITLE, trace=BOARD), TypeError, "trace: expected Trace"),
         (lambda: charts.throughput({1: 0}, TITLE), ValueError, "rates: expected numbers above 0"),
         (lambda: charts.throughput({1: "fast"}, TITLE), TypeError, "rates: expected numbers"),
     ],

@@ -140,7 +140,7 @@ def _draw_outline(axes: Axes, span: Span, ends: list[float], place: _Place, gap:
         axes.broken_barh(block, place, facecolors="none", edgecolor=RED, hatch="//")
         axes.plot(right, middle, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
     elif gap and inches > 0.05:
-        axes.broken_barh(block, place, facecolors="none", edgecolor="white", linewidth=gap)
+        axes.broken_barh(block, place, facecolors="none", edgecolor="white", linewidth=min(gap, 20 * inches))
     number = str(span.job + 1)
     if gap > 1 and inches > 0.05 + 0.12 * len(number):
         axes.text((left + seen) / 2, middle, number, ha="center", va="center", path_effects=HALO)

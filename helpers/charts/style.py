@@ -74,8 +74,11 @@ _WIDTH, _DPI = 9, 100  # inches, pixels an inch; drawn with twice as many to be 
 
 
 @contextmanager
-def picture(title: str, alt: str, height: float) -> Iterator[Figure]:
-    """Hand out an empty figure, ``height`` inches high beside its title, and show what was drawn in it."""
+def picture(title: str, alt: str, height: float, **place: Any) -> Iterator[Figure]:
+    """Hand out an empty figure, ``height`` inches high beside its title, and show what was drawn in it.
+
+    ``place`` is for IPython's ``display``: ``display_id`` and ``update``, to show it in another's place.
+    """
     if not isinstance(title, str) or not title.strip():
         raise ValueError(f"title: expected the finding as a sentence, got {title!r}")
     lines = fill(title, 64).splitlines()
@@ -83,10 +86,10 @@ def picture(title: str, alt: str, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(_WIDTH, height + 0.35 * len(lines)), layout="constrained")
         figure.suptitle("\n".join(lines), x=0.01, ha="left")
         yield figure
-        _show(figure, title, alt)
+        _show(figure, title, alt, **place)
 
 
-def _show(figure: Figure, title: str, alt: str) -> None:
+def _show(figure: Figure, title: str, alt: str, **place: Any) -> None:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=2 * _DPI)
     width, height = (round(inches * _DPI) for inches in figure.get_size_inches())
@@ -95,6 +98,7 @@ def _show(figure: Figure, title: str, alt: str) -> None:
         {"image/png": b64encode(png.getvalue()).decode(), "text/plain": f"picture: {title}"},
         raw=True,
         metadata={"image/png": {"alt": f"{sentence} {alt}", "width": width, "height": height}},
+        **place,
     )
 
 
