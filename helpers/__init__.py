@@ -20,6 +20,7 @@
     jobqueue          a task queue that workers anywhere can take from
     chaos             a run of the queue in which workers are killed at random and replaced
     wiretap           a relay that shows what passes on a line
+    payloads          what a task carries: all that a file holds, or the path to it
     engine            the queue's functions on dask.distributed, an engine that others have built
     programs          other Python programs, started from here, that never outlive us
     show              a function's real source, as a cell's output

@@ -45,6 +45,7 @@ ROOMS = {
     "jobqueue": Room({"jobs", "traces", "ways", "programs"}, {"tqdm"}),
     "chaos": Room({"jobqueue", "traces"}, {"tqdm", "psutil"}),
     "wiretap": Room(),
+    "payloads": Room({"jobqueue"}),
     "engine": Room({"jobqueue", "traces", "ways", "programs"}, {"distributed", "psutil"}),
 }
 LIGHT = sorted(ROOMS.keys() - {"charts", "compiled", "engine", "show", "verdicts"})

@@ -61,7 +61,8 @@ def payloads(
 
 def _scale(axes: Axes, name: str, numbers: Sequence[float], write: Callable[[float], str]) -> None:
     """Make the axis "x" or "y" logarithmic, with room around the numbers and two powers of ten to label."""
-    low, high = min(numbers) / 1.6, max(numbers) * 1.6
+    room = max(1.6, (max(numbers) / min(numbers)) ** 0.07)
+    low, high = min(numbers) / room, max(numbers) * room
     if math.floor(math.log10(high)) <= math.ceil(math.log10(low)):
         low, high = 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
     scale: dict[str, Any] = {f"{name}scale": "log", f"{name}lim": (low, high)}
