@@ -160,6 +160,8 @@ def send_mail(mail: tuple[str, str, str, str, str, str]) -> str:
     host, _, port = mail.server.rpartition(":")
     if not port.isdigit():
         raise ValueError(f"server: expected host:port, got {mail.server!r}")
+    if "@" not in mail.recipient:
+        raise ValueError(f"recipient: expected an address such as a@example.org, got {mail.recipient!r}")
     message = EmailMessage()
     message["From"], message["To"] = mail.sender, mail.recipient
     message["Subject"], message["Message-ID"] = mail.subject, mail.message_id

@@ -74,7 +74,7 @@ def test_a_plain_tuple_is_a_mail_too(post):
     [
         ({"server": "here"}, ValueError, "server: expected host:port, got 'here'"),
         ({"subject": "Hi\nBcc: everybody@example.org"}, ValueError, "linefeed"),
-        ({"recipient": ""}, smtplib.SMTPException, "."),
+        ({"recipient": ""}, ValueError, "recipient: expected an address"),
     ],
 )
 def test_what_is_no_mail_is_refused(post, changes, error, words):
