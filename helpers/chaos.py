@@ -6,7 +6,6 @@ run --- submit, collect ---> master <--- stats --- samples, in a thread of its o
 """
 
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -105,11 +104,10 @@ def run(
     with samples(master) as found:
         batch = master.submit(function, arguments)
         look = _sparingly(watch, found, reaper.kills)
-        look()  # before there is a bar, so that the bar stays below
         for span in _with_bar(batch.as_completed(), len(arguments)):
+            look()
             order.append(span.job)
             reaper.strike(found[-1].done)
-            look()
     if watch:
         watch(found, reaper.kills)
     return Run(_with_all(batch.wait(), reaper.kills), tuple(order), tuple(found), reaper.kills)
@@ -147,9 +145,14 @@ def _sparingly(watch: Watch | None, found: list[Sample], killed: dict[int, float
 
 
 def _with_bar(spans: Iterable[Span], total: int) -> Iterator[Span]:
-    from tqdm import tqdm  # not before it is needed: it takes a while
+    """Pass spans on under a progress bar that stays where it is, also in a stored notebook."""
+    from IPython.display import ProgressBar  # not before it is needed: it takes a while
 
-    yield from tqdm(spans, total=total, unit="task", file=sys.stdout)
+    bar = ProgressBar(total)  # type: ignore[no-untyped-call]
+    bar.display()  # type: ignore[no-untyped-call]
+    for span in spans:
+        bar.progress += 1
+        yield span
 
 
 def _with_all(trace: Trace, killed: Iterable[int]) -> Trace:

@@ -43,7 +43,7 @@ ROOMS = {
     "accidents": Room({"jobs", "traces", "ways", "programs"}),
     "servers": Room({"programs", "ways", "jobs"}, {"psutil", "aiosmtpd"}),
     "jobqueue": Room({"jobs", "traces", "ways", "programs"}, {"tqdm"}),
-    "chaos": Room({"jobqueue", "traces"}, {"tqdm", "psutil"}),
+    "chaos": Room({"jobqueue", "traces"}, {"IPython", "psutil"}),
     "wiretap": Room(),
     "payloads": Room({"jobqueue"}),
     "engine": Room({"jobqueue", "traces", "ways", "programs"}, {"distributed", "psutil"}),
