@@ -36,7 +36,9 @@ def spans(client: Client, function: str, arguments: Iterable[Any], timeout: floa
     ended = as_completed(futures, with_results=True, raise_errors=False, timeout=timeout, loop=client.loop)
     for future, span in ended:
         number, now = numbers[future], time.perf_counter()
-        yield _failed(future, number, given, now) if future.status == "error" else _back(span, now)
+        back = _failed(future, number, given, now) if future.status == "error" else _back(span, now)
+        future.release()  # else the death of its worker, which keeps the result, would have it done again
+        yield back
 
 
 def trace(spans: Iterable[Span]) -> Trace:
