@@ -93,6 +93,19 @@ def test_a_run_without_tasks_or_with_unknown_ones(cluster):
         engine.run(cluster.client, "cube", [1])
 
 
+def test_what_has_come_home_is_forgotten(cluster):
+    """Else it would be computed again when its worker dies, which keeps it."""
+
+    def known():
+        return cluster.client.run_on_scheduler(lambda dask_scheduler: set(dask_scheduler.tasks))
+
+    before = known()
+    spans = engine.spans(cluster.client, "square", range(5))
+    assert {next(spans).value for _ in range(3)} < {0, 1, 4, 9, 16}
+    assert wait_until(lambda: len(known() - before) == 2, 10)
+    assert len(list(spans)) == 2
+
+
 def test_a_run_that_takes_too_long(cluster):
     with pytest.raises(TimeoutError):
         engine.run(cluster.client, "pi_sum", [10_000_000], timeout=0.1)
