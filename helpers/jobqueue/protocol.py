@@ -116,8 +116,8 @@ class _Door:
     """Where a master's visitors come in; a ``multiprocessing.connection.Listener`` with tuned sockets."""
 
     def __init__(self, address: tuple[str, int], backlog: int) -> None:
-        """Open it."""
-        self._socket = socket.create_server(address, backlog=backlog)
+        """Open it. The manager asks for a backlog of 16: the 17th visitor at once would wait for a second."""
+        self._socket = socket.create_server(address, backlog=max(backlog, 1024))
         self.address = self._socket.getsockname()
 
     def accept(self) -> _Visitor:

@@ -1,0 +1,70 @@
+"""Masters, workers and gates for the tests of the job queue."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from queue_helpers import HERE, KEY, Gate, Start
+
+from helpers import jobqueue, programs
+from helpers.jobqueue.protocol import KEY_VARIABLE
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start a program as a user would, its output and its errors apart; it is ended with the test."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with contextlib.ExitStack() as started:
+
+        def start(program: str, *arguments: object, key: str | None = KEY) -> subprocess.Popen[str]:
+            command = ["-m", f"helpers.jobqueue.{program}"] if program in ("master", "worker") else [program]
+            pipe = subprocess.PIPE
+            process = subprocess.Popen(
+                [sys.executable, *command, *map(str, arguments)],
+                env=os.environ | ({KEY_VARIABLE: key} if key is not None else {}),
+                stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8",
+            )  # fmt: skip
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def master() -> Iterator[jobqueue.Master]:
+    """Return a master of this test's own, which soon lends a dead worker's task again."""
+    with jobqueue.launch_master(key=KEY, lease=1) as master:
+        yield master
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[jobqueue.Master]:
+    """Return a master with two workers, for tests that do them no lasting harm."""
+    with jobqueue.launch_master(key=KEY) as master:
+        with jobqueue.launch_workers(master, 2):
+            yield master
+        master.stop()
+        assert master._program.stdout.read() == "", "a master says nothing but its first line"
+
+
+@pytest.fixture
+def connected(start: Start, master: jobqueue.Master) -> Callable[..., subprocess.Popen[str]]:
+    """Start a worker of the master and wait until it is connected."""
+
+    def connected(*arguments: str) -> subprocess.Popen[str]:
+        process = start("worker", "--host", HERE, "--port", master.port, *arguments)
+        assert programs.first_line(process) == f"connected to {HERE}:{master.port}"
+        return process
+
+    return connected
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    with gate.socket:
+        yield gate
