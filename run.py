@@ -150,25 +150,23 @@ def lab(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Test helpers with coverage, then every notebook, or only what the arguments for pytest say.
+    """Test helpers with coverage, and every notebook; or only what the arguments for pytest say.
 
-    The tests that run each notebook take as long as all others, and those with two hosts mostly wait, so the
-    three go side by side.
+    The notebooks take as long as all other tests, and those with two hosts mostly wait: three go side by side.
     """
     install("[test]")
     pytest = [PYTHON, "-m", "pytest"]
     if arguments:
         return run(*pytest, *arguments).returncode
-    files = ["tests/test_notebooks_run.py", "tests/test_two_hosts.py"]
+    runs, hosts = "tests/test_notebooks_run.py", "tests/test_two_hosts.py"
     options = {"cwd": ROOT, "env": environment(), "stdout": subprocess.PIPE, "text": True}
     with contextlib.ExitStack() as stack:
-        commands = [[*pytest, "-q", "-rs", file] for file in files]
+        commands = [[*pytest, "-q", "-rs", *files] for files in ([hosts], [runs, "notebooks"])]
         beside = [stack.enter_context(subprocess.Popen(command, **options)) for command in commands]
-        tests = run(*pytest, "--cov=helpers", "tests", *[f"--ignore={file}" for file in files]).returncode
+        tests = run(*pytest, "--cov=helpers", "tests", f"--ignore={runs}", f"--ignore={hosts}").returncode
         for child in beside:
             print(child.communicate()[0], flush=True)
-    notebooks = run(*pytest, "notebooks").returncode
-    return 1 if tests or notebooks or any(child.returncode for child in beside) else 0
+    return 1 if tests or any(child.returncode for child in beside) else 0
 
 
 def bench(arguments: list[str]) -> int:
