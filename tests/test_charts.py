@@ -56,6 +56,10 @@ BOARD = [(5.0, 0, 0, 0), (5.02, 6, 2, 0), (5.2, 3, 2, 3), (5.4, 0, 0, 8)]
 CHAOS = trace(span(0, 5.0, 5.2), span(1, 5.0, 5.1, CREW[1]), span(2, 5.3, 5.4, share=0.0))
 
 
+SENT = {"by the page": (0.5, [0.25, 0.5]), "by a queue": (0.004, [0.1, 0.1])}
+TRIES = {"Ann": [(0.1, 451), (0.4, 250)], "Bob": [(0.2, 550)], "Cy": []}
+
+
 class Picture(NamedTuple):
     """A figure, laid out, and its alt text without the title."""
 
@@ -375,6 +379,41 @@ def test_throughput_tells_each_rate(drawn):
     assert "1 worker: 310 tasks per second. 2 workers: 590 tasks per second." in drawn[0].alt
 
 
+def test_arrivals_rise_to_all_mails_and_tell_how_long_their_sender_waits(drawn):
+    charts.arrivals(SENT, TITLE)
+    page, queue = drawn[0].figure.axes
+    for axes, wait, rises in [(page, 500, [250, 500]), (queue, 4, [100, 100])]:
+        shade, line, steps = *axes.patches, *axes.lines
+        assert shade.get_width() == line.get_xdata()[0] == pytest.approx(wait)
+        assert steps.get_xdata().tolist() == pytest.approx([0, *rises, 500])
+        assert steps.get_ydata().tolist() == [0, 1, 2, 2]
+    assert {"by a queue: the sender waits 4.0 ms", "the sender waits"} <= set(texts(drawn[0]))
+    assert drawn[0].alt == (
+        "by the page: the sender waited 500 ms; 2 mails arrived, between 250 ms and 500 ms. "
+        "by a queue: the sender waited 4.0 ms; 2 mails arrived, between 100 ms and 100 ms."
+    )
+
+
+def test_attempts_have_a_row_a_mail_and_a_mark_a_try(drawn):
+    charts.attempts(TRIES, TITLE)
+    (axes,) = drawn[0].figure.axes
+    tries = {
+        line.get_label(): [pytest.approx(xy) for xy in line.get_xydata().tolist()] for line in axes.lines
+    }
+    assert tries == {
+        "taken (2xx)": [[400, 0]],
+        "refused for now (4xx)": [[100, 0]],
+        "refused for good (5xx)": [[200, 1]],
+    }
+    assert {*TRIES, *tries} <= set(texts(drawn[0]))
+    assert drawn[0].alt == "Ann: 451 after 100 ms, 250 after 400 ms. Bob: 550 after 200 ms. Cy: no try."
+
+
+def test_attempts_explain_only_the_answers_that_there_are(drawn):
+    charts.attempts({"Ann": [(0.1, 250)]}, TITLE)
+    assert not {text for text in texts(drawn[0]) if "xx" in text} - {"taken (2xx)"}
+
+
 def test_a_board_stacks_its_states_to_all_tasks_and_tells_of_kills(drawn):
     charts.board(BOARD, TITLE, kills={101: 5.25})
     (axes,) = drawn[0].figure.axes
@@ -534,6 +573,13 @@ EXTREMES = {
         kills={100 + n: 1.0 + n / 2 for n in range(12)},
         trace=MANY,
     ),
+    "no mail": lambda: charts.arrivals({"a": (0, [])}, TITLE),
+    "one mail": lambda: charts.arrivals({"a long name " * 9: (1e-9, [86400])}, TITLE * 3),
+    "many mails": lambda: charts.arrivals({f"run {n}": (n, [1e-3] * 10**n) for n in range(5)}, TITLE),
+    "one try": lambda: charts.attempts({"a": [(0, 200)]}, TITLE),
+    "many tries": lambda: charts.attempts(
+        {f"customer{n}@example.org": [(2.0**k, 400 + k) for k in range(n)] for n in range(50)}, TITLE
+    ),
     "one rate": lambda: charts.throughput({1: 0.01}, TITLE),
     "rates far apart": lambda: charts.throughput({2**n: 10.0**n for n in range(9)}, TITLE),
 }
@@ -559,6 +605,8 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     charts.payloads([1e4, 1e5], {"a": [1, 2], "b": [1, 2]}, {"a": [1, 2], "b": [1, 2]}, TITLE)
     charts.timeline(AT_ONCE, TITLE, until=1.0)
     charts.board(BOARD, TITLE, kills={101: 5.25}, trace=CHAOS)
+    charts.arrivals(SENT, TITLE)
+    charts.attempts(TRIES, TITLE)
     for picture in drawn:
         for axes in picture.figure.axes:
             assert not any(a.overlaps(b) for a, b in combinations(boxes(axes), 2))
@@ -624,6 +672,15 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
         (lambda: charts.switching([1], [], [1], TITLE, cores=1), ValueError, "throughput: expected 1 number"),
         (lambda: charts.switching([1], [1], 3, TITLE, cores=1), TypeError, "switches: expected a list"),
         (lambda: charts.switching([1], [1], [-1], TITLE, cores=1), ValueError, "switches: expected"),
+        (lambda: charts.arrivals({}, TITLE), ValueError, "runs: expected at least one item"),
+        (lambda: charts.arrivals({"a": 1}, TITLE), TypeError, "runs: expected tuple"),
+        (lambda: charts.arrivals({"a": (-1, [])}, TITLE), ValueError, r"runs\['a'\]: .* of at least 0"),
+        (lambda: charts.arrivals({"a": (1, ["b"])}, TITLE), TypeError, r"runs\['a'\]: expected numbers"),
+        (lambda: charts.attempts({}, TITLE), ValueError, "mails: expected at least one item"),
+        (lambda: charts.attempts({"a": []}, TITLE), ValueError, "mails: expected at least one number"),
+        (lambda: charts.attempts({"a": 1}, TITLE), TypeError, "mails: expected Sequence"),
+        (lambda: charts.attempts({"a": [(1, "b")]}, TITLE), TypeError, "mails: expected int"),
+        (lambda: charts.attempts({"a": [(1, 354)]}, TITLE), ValueError, "mails: expected codes .* got 354"),
         (lambda: charts.board([], TITLE), ValueError, "samples: expected at least one reading"),
         (lambda: charts.board([(1.0, 2)], TITLE), ValueError, "samples: expected 4 numbers, got 2"),
         (lambda: charts.board([(1.0, 2, 3, "4")], TITLE), TypeError, "samples: expected numbers"),

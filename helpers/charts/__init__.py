@@ -15,11 +15,13 @@ no data, or figures that cannot be drawn, raise ValueError.
     curves    a picture of lines over the number of processes: switching
     bars      pictures of bars: costs, bars, panels, throughput
     board     pictures of a board of tasks: board, live_board
+    mails     pictures of a mail queue: arrivals, attempts
 """
 
 from helpers.charts.bars import bars, costs, panels, throughput
 from helpers.charts.board import board, live_board
 from helpers.charts.curves import switching
+from helpers.charts.mails import arrivals, attempts
 from helpers.charts.runs import cpu_shares, timeline, timelines
 from helpers.charts.sizes import crossing, payloads
 from helpers.charts.speed import amdahl, scaling, speedups
@@ -27,6 +29,8 @@ from helpers.charts.tiles import verdicts
 
 __all__ = [
     "amdahl",
+    "arrivals",
+    "attempts",
     "bars",
     "board",
     "costs",
