@@ -152,7 +152,7 @@ def lab(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Test helpers with coverage, and every notebook; or only what the arguments for pytest say.
 
-    The notebooks take as long as all other tests, and those with two hosts mostly wait: three go side by side.
+    The notebooks take as long as all other tests, and those with two hosts mostly wait: so three go at once.
     """
     install("[test]")
     pytest = [PYTHON, "-m", "pytest"]
