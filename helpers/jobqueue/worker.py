@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from functools import partial
+from itertools import count
 from typing import Any
 
 from helpers import programs
@@ -85,9 +86,10 @@ def _leave_when_told(stopping: threading.Event, when_stdin_closes: bool) -> None
 
 def _finish_when_told(stopping: threading.Event) -> None:
     """Finish the task in hand on the first Ctrl-C or SIGTERM, and leave at once on the second."""
+    told = count()
 
     def stop(*_: object) -> None:
-        if stopping.is_set():
+        if next(told):  # the second may come in the middle of the first, so that the event is no help
             programs.interrupt_once()
         stopping.set()
 
