@@ -277,14 +277,18 @@ def test_a_run_that_is_interrupted_does_not_disturb_the_next(master: jobqueue.Ma
 def test_a_batch_goes_on_after_an_interrupt(master: jobqueue.Master, gate: Gate) -> None:
     def interrupt() -> None:
         gate.reached()
+        time.sleep(0.3)  # until the batch waits, most likely; it need not
         programs.interrupt_myself()
 
-    batch = master.submit("fetch", [gate.url] * 3)
-    with jobqueue.launch_workers(master):
-        watcher = threading.Thread(target=interrupt)
+    def wait() -> None:
         watcher.start()
+        batch.wait(SOON)
+
+    batch = master.submit("fetch", [gate.url] * 3)
+    watcher = threading.Thread(target=interrupt)
+    with jobqueue.launch_workers(master):
         with pytest.raises(KeyboardInterrupt):
-            batch.wait(SOON)
+            wait()
         watcher.join()
         gate.open()
         for _ in range(2):
@@ -324,8 +328,7 @@ def test_a_batch_resumes_on_another_master_and_keeps_what_is_finished(
         second.reached()
         alone.kill()
         with pytest.raises(jobqueue.MasterGone, match=r"launch a new one.*batch\.resume\(master\)"):
-            for span in spans:
-                before.append(span.job)  # not in one go, which would lose those before the error
+            before.extend(span.job for span in spans)
     kept = dict(batch.finished)
     assert set(before) <= set(kept) <= {0, 1, 2}
     with jobqueue.launch_master() as other, jobqueue.launch_workers(other):
