@@ -104,6 +104,22 @@ def test_the_log_has_the_time_and_the_mail(post):
     assert answer[1:] == (250, "250 2.0.0 delivered", mail.recipient, mail.message_id)
 
 
+def test_tries_are_those_since_a_moment_by_recipient(strict):
+    jobs.send_mail(letter(strict, 1))
+    since = time.perf_counter()
+    for number in (3, 1, 2, 1):
+        with suppress(smtplib.SMTPRecipientsRefused):
+            jobs.send_mail(letter(strict, number))
+    tries = strict.tries(since)
+    assert [(name[:9], [code for _, code in row]) for name, row in tries.items()] == [
+        ("customer1", [250, 250]),
+        ("customer2", [250]),
+        ("customer3", [550]),
+    ]
+    (first, _), (last, _) = tries["customer1@example.org"]
+    assert 0 < first < last < time.perf_counter() - since
+
+
 # --- A trying server ---------------------------------------------------------------------------------
 
 

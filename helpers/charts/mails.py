@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from helpers.charts.style import LOOKS, RED, Look, light, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
@@ -37,7 +36,6 @@ def arrivals(runs: Mapping[str, tuple[float, Sequence[float]]], title: str) -> N
     with picture(title, alt, 0.8 + 1.5 * len(runs)) as figure:
         panels = figure.subplots(len(runs), sharex=True, sharey=True, squeeze=False)[:, 0]
         for axes, (name, (waited, times)) in zip(panels, runs.items(), strict=True):
-            axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
             axes.set_title(fill(f"{name}: the sender waits {human(waited)}", 70), loc="left")
             axes.set(xlim=(-0.01 * last / size, last / size), ylabel="mails\narrived")
             axes.axvspan(0, waited / size, color=light(_WAIT), zorder=0)
@@ -45,6 +43,7 @@ def arrivals(runs: Mapping[str, tuple[float, Sequence[float]]], title: str) -> N
             x = [0.0, *(time / size for time in sorted(times)), last / size]
             y = [*range(len(times) + 1), len(times)]
             axes.step(x, y, color=LOOKS["processes"].color, where="post", clip_on=False)
+        panels[-1].set_yticks(sorted({0, *(len(times) for _, times in runs.values())}))
         panels[-1].set_xlabel(_time_label(last), loc="left")  # because the legend is on the right
         key = [Patch(color=light(_WAIT), label="the sender waits")]
         figure.legend(handles=key, loc="lower right", borderpad=0, borderaxespad=0.4)

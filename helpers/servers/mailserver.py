@@ -97,6 +97,14 @@ class MailServer:
         lines = (self._folder / "log").read_text(encoding="utf-8").splitlines(keepends=True)
         return [Answer(*json.loads(line)) for line in lines if line.endswith("\n")]
 
+    def tries(self, since: float) -> dict[str, list[tuple[float, int]]]:
+        """Return the tries to deliver to each recipient: the seconds since then, and the answer's code."""
+        rows: dict[str, list[tuple[float, int]]] = {}
+        for answer in sorted(self.log(), key=lambda answer: answer.recipient):
+            if answer.at >= since:
+                rows.setdefault(answer.recipient, []).append((answer.at - since, answer.code))
+        return rows
+
     def wait_for(self, count: int, timeout: float = 30) -> None:
         """Wait until so many mails have been delivered; raise TimeoutError when that takes too long."""
         end = time.monotonic() + timeout
