@@ -16,7 +16,6 @@ from email import message_from_bytes
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -76,7 +75,7 @@ class Postmaster:
 async def _serve(postmaster: Postmaster, folder: str) -> None:
     """Serve until the program that started this one closes our standard input, or is gone."""
     loop, leaving = asyncio.get_running_loop(), asyncio.Event()
-    talk = partial(SMTP, postmaster, hostname="localhost")
+    talk = partial(SMTP, postmaster, hostname="localhost", loop=loop)
     server = await loop.create_server(talk, "127.0.0.1", 0, backlog=128)
     programs.when_input_closes(lambda: loop.call_soon_threadsafe(leaving.set))
     port = server.sockets[0].getsockname()[1]
@@ -84,7 +83,7 @@ async def _serve(postmaster: Postmaster, folder: str) -> None:
     await leaving.wait()
 
 
-def _options() -> Any:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Take mails over SMTP, on this machine only.")
     parser.add_argument("--delay", type=float, default=0, help="seconds to look at each mail")
     parser.add_argument("--greylist", type=float, default=0, help="seconds to turn each recipient away")
@@ -96,5 +95,5 @@ def _options() -> Any:
 
 if __name__ == "__main__":
     logging.disable()  # nobody reads what a server says after its first line
-    with tempfile.TemporaryDirectory(prefix="mail-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mail-", ignore_cleanup_errors=True) as folder:
         asyncio.run(_serve(Postmaster(Path(folder), _options()), folder))
