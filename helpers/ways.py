@@ -42,6 +42,8 @@ ALL_WAYS = (*WAYS, "asyncio", *(("interpreters",) if sys.version_info >= (3, 14)
 
 Job = Callable[..., Any]
 Run = Callable[[Sequence[Job]], Trace]
+Clocked = tuple[float, float, float, tuple[tuple[float, float], ...], Any, str | None, int | None]
+"""Of a job: started, finished, CPU seconds, samples, value, error and switches, as in a span."""
 
 _SAMPLE = 0.0001  # seconds between two looks at the CPU clock inside a job, at the least
 _START = 60  # seconds that all workers may need to start, on a very busy computer
@@ -220,18 +222,21 @@ class _Watch:
             self.samples.append((time.perf_counter(), self.cpu))
             self._resume()
 
-    def span(self, number: int, given: float, value: object, error: BaseException | None) -> Span:
-        """Stop the clocks and return the span; ``returned`` is for the master to fill in."""
+    def stop(self, value: object, error: BaseException | None) -> Clocked:
+        """Stop the clocks and return what they showed."""
         self._pause()
-        now = time.perf_counter()
-        me, text = _me(), None if error is None else f"{type(error).__name__}: {error}"
+        now, text = time.perf_counter(), None if error is None else f"{type(error).__name__}: {error}"
         switches = None if self._switches_before is None else self.switches
-        samples = tuple(self.samples)
-        return Span(number, me, given, self.started, now, now, self.cpu, samples, value, text, switches)
+        return self.started, now, self.cpu, tuple(self.samples), value, text, switches
 
 
 def timed(number: int, job: Job, given: float) -> Span:
-    """Run one job and return its span; ``returned`` is for the master to fill in.
+    """Run one job and return its span; ``returned`` is for the master to fill in."""
+    return _span(number, given, clocked(job))
+
+
+def clocked(job: Job) -> Clocked:
+    """Run one job and return when it did what: a span would take as long to make as a small job does.
 
     A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
     """
@@ -240,7 +245,7 @@ def timed(number: int, job: Job, given: float) -> Span:
         value, error = call(job, watch.tick), None
     except (Exception, SystemExit) as exception:
         value, error = None, exception
-    return watch.span(number, given, value, error)
+    return watch.stop(value, error)
 
 
 async def _timed_in_loop(number: int, job: Job, given: float) -> Span:
@@ -254,7 +259,12 @@ async def _timed_in_loop(number: int, job: Job, given: float) -> Span:
             value = await watch.steps(value)
     except (Exception, SystemExit, CancelledError) as exception:
         value, error = None, exception
-    return watch.span(number, given, value, error)
+    return _span(number, given, watch.stop(value, error))
+
+
+def _span(number: int, given: float, clocked: Clocked) -> Span:
+    started, finished, *others = clocked
+    return Span(number, _me(), given, started, finished, finished, *others)
 
 
 def _me() -> Worker:

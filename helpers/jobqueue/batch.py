@@ -10,7 +10,6 @@ from itertools import count, islice
 from typing import Any
 
 from helpers.jobqueue import functions, reports
-from helpers.jobqueue.board import Result
 from helpers.jobqueue.clocks import Offset
 from helpers.jobqueue.line import Line
 from helpers.jobqueue.protocol import MasterGone, show
@@ -21,6 +20,7 @@ WINDOW, WINDOW_BYTES = 10_000, 64_000_000
 most: so any number of tasks needs bounded memory, here and at the master."""
 
 _MESSAGE = 1000  # tasks or results in one message, at most
+_PAUSE = 0.001  # seconds between two calls for results, so that the second brings more than one
 _TURN = 0.2  # seconds to wait for results in one call; an interrupt leaves one such call behind
 _PATIENCE = 1  # seconds more that a master may need to answer, before it counts as silent
 
@@ -33,16 +33,18 @@ class Batch:
     ) -> None:
         """Give the first tasks to the master; the others follow as results are taken.
 
-        ``keep`` is False for a batch that forgets a span when it has handed it out. Raises TypeError for
-        an argument that cannot be sent, here or as results are taken; those after it are left out.
+        ``keep`` is False for a batch of which only the values are wanted: it makes a ``reports.Value`` for
+        each task, no span, and forgets it when it has handed it out. Raises TypeError for an argument that
+        cannot be sent, here or as results are taken; those after it are left out.
         """
         functions.find(function)
         self.function, self._keep = function, keep
-        self.finished: dict[int, Span] = {}
+        self.finished: dict[int, Any] = {}
         self._fresh: OrderedDict[int, None] = OrderedDict()  # finished, and not handed out
         self._rest = enumerate(arguments)
         self._out: dict[int, tuple[float, bytes]] = {}  # by number: when it was given, its packed argument
         self._given = self._bytes = 0
+        self._collected = 0.0  # when results came for the last time
         self._join(line, master_pid)
         try:
             self._feed()
@@ -67,7 +69,7 @@ class Batch:
             else:
                 self._collect(timeout)
 
-    def in_order(self, timeout: float = 60) -> Iterator[Span]:
+    def in_order(self, timeout: float = 60) -> Iterator[Any]:
         """Do the same in the order of the arguments, from the first."""
         for number in count():
             while number not in self.finished:
@@ -156,6 +158,7 @@ class Batch:
     def _collect(self, timeout: float) -> None:
         """Wait for results, and note them."""
         until = time.perf_counter() + timeout
+        time.sleep(max(0, self._collected + _PAUSE - time.perf_counter()))
         while (left := until - time.perf_counter()) > 0:
             turn = min(_TURN, left)
             try:
@@ -165,7 +168,8 @@ class Batch:
             except TimeoutError:
                 continue  # the next collect asks for the same again, and comes after this one
             if results:
-                self._note(results, time.perf_counter())
+                self._collected = time.perf_counter()
+                self._note(results, self._collected)
                 return
         raise TimeoutError(
             f"no result for {timeout:g} s and {len(self._out)} tasks still out ({self._names_of_those_out()})"
@@ -179,20 +183,20 @@ class Batch:
         return ", ".join(names) + ", ..." * (len(self._out) > 5)
 
     def _note(self, results: list[tuple[Any, ...]], back: float) -> None:
+        unpack = reports.unpack if self._keep else reports.unpack_value
+        ahead = self._offset.seconds
         for result in results:
-            number, worker, errors, report = Result(*result)
+            number, worker, errors, report = result
             if number in self._out:  # else an interrupt kept us from counting it as seen
                 given, packed = self._out[number]
                 error = _in_words(errors) if errors else None
-                self.finished[number] = reports.unpack(
-                    number, worker, report, error, given, back, self._offset.seconds
-                )
+                self.finished[number] = unpack(number, worker, report, error, given, back, ahead)
                 self._fresh[number] = None
                 self._bytes -= len(packed)
                 del self._out[number]
             self._seen += 1
 
-    def _take(self, number: int) -> Span:
+    def _take(self, number: int) -> Any:
         self._fresh.pop(number, None)
         return self.finished[number] if self._keep else self.finished.pop(number)
 

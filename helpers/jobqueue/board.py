@@ -154,18 +154,19 @@ class Board:
         """Note what became of tasks. A value that comes after its lease counts, if it is the first."""
         self.tidy(now)
         before = self._done
-        for outcome in outcomes:
-            batch = self._batches.get(outcome.batch)
-            task = batch.tasks.get(outcome.number) if batch else None
+        for name, number, error, report in outcomes:
+            batch = self._batches.get(name)
+            task = batch.tasks.get(number) if batch else None
             if task is None:
                 self._late += 1
-            elif outcome.error is None:
-                self._end(task, Result(task.number, worker, (), outcome.report))
+            elif error is None:
+                self._end(task, Result(number, worker, (), report))
                 self._done += 1
-                self._by_worker[worker] += 1
             elif task.holder == worker:  # else this try was counted when its lease ran out
-                self._fail(task, worker, outcome.error, outcome.report, now)
-        self._count(self._done - before, int(now))
+                self._fail(task, worker, error, report, now)
+        if done := self._done - before:
+            self._by_worker[worker] += done
+            self._count(done, int(now))
 
     def leave(self, worker: str, now: float) -> None:
         """Put what a worker holds up again, as it goes and has begun none of it."""

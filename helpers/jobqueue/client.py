@@ -7,7 +7,8 @@ from helpers.jobqueue.batch import Batch
 from helpers.jobqueue.board import Shelved, Stats
 from helpers.jobqueue.line import Line
 from helpers.jobqueue.protocol import connect
-from helpers.traces import Span, Trace
+from helpers.jobqueue.reports import Value
+from helpers.traces import Trace
 
 
 class TaskFailed(RuntimeError):
@@ -74,22 +75,22 @@ class Client:
         return Line(self._board, repr(self))
 
 
-def _values(batch: Batch, spans: Iterator[Span]) -> Iterator[Any]:
+def _values(batch: Batch, ends: Iterator[Value]) -> Iterator[Any]:
     try:
-        for span in spans:
-            if span.error is not None:
-                raise TaskFailed(f"task {span.job} failed in worker process {span.worker.pid}: {span.error}")
-            yield span.value
+        for end in ends:
+            if end.error is not None:
+                raise TaskFailed(f"task {end.job} failed in worker process {end.pid}: {end.error}")
+            yield end.value
     finally:
         batch.cancel()
 
 
-def _shown(spans: Iterator[Span], arguments: Iterable[Any], progress: bool) -> Iterator[Span]:
-    """Pass spans on under a progress bar, if one is wanted."""
+def _shown(ends: Iterator[Any], arguments: Iterable[Any], progress: bool) -> Iterator[Any]:
+    """Pass on what became of tasks, under a progress bar if one is wanted."""
     if not progress:
-        return spans
+        return ends
     from tqdm.auto import tqdm  # not before it is needed: it takes a while
 
     total = len(arguments) if isinstance(arguments, Sized) else None
-    bar: Iterator[Span] = iter(tqdm(spans, total=total, unit="task"))
+    bar: Iterator[Any] = iter(tqdm(ends, total=total, unit="task"))
     return bar

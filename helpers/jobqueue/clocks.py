@@ -13,13 +13,11 @@ class Offset:
     def __init__(self, answers: int = 16) -> None:
         """Remember so many answers, the latest: clocks drift apart with time."""
         self._known: deque[tuple[float, float]] = deque(maxlen=answers)
+        self.seconds = 0.0
+        """What to add to a reading of our clock to have theirs; 0 if that is within what is known."""
 
     def add(self, asked: float, theirs: float, answered: float) -> None:
         """Note one answer: our clock when we asked, theirs in the answer, and ours when it came."""
         self._known.append((answered - asked, theirs - (asked + answered) / 2))
-
-    @property
-    def seconds(self) -> float:
-        """What to add to a reading of our clock to have theirs; 0 if that is within what is known."""
-        took, ahead = min(self._known, default=(0.0, 0.0))
-        return ahead if abs(ahead) > took / 2 else 0.0
+        took, ahead = min(self._known)
+        self.seconds = ahead if abs(ahead) > took / 2 else 0.0

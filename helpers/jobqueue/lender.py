@@ -8,14 +8,13 @@ import time
 from functools import partial
 from multiprocessing.managers import RemoteError
 from textwrap import shorten
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from helpers import ways
 from helpers.jobqueue import functions, reports
 from helpers.jobqueue.board import Loan
 from helpers.jobqueue.clocks import Offset
 from helpers.jobqueue.protocol import MasterGone, QueueManager, show
-from helpers.traces import Span
 
 GONE = (EOFError, OSError, RemoteError)  # what a call says when the master has left
 _WAIT = 0.2  # seconds to wait for a task in one call
@@ -30,7 +29,7 @@ class Lender:
         self._board, self._batch, self._function = manager.get_board(), batch, function
         self._me, lease = self._board.join(reports.my_name())
         self._offset, self._beating, self._left = Offset(), threading.Event(), threading.Event()
-        self._pause = min(lease / 4, 0.5)
+        self._pause, self._thread = min(lease / 4, 0.5), threading.get_native_id()
         threading.Thread(target=self._beat_on, daemon=True).start()
         self._beating.wait()  # that thread connects now, while the master is there for certain
 
@@ -44,9 +43,9 @@ class Lender:
         self._left.set()
         self._board.leave(self._me, done)
 
-    def outcome(self, loan: Loan, span: Span) -> tuple[Any, ...]:
+    def outcome(self, loan: Loan, clocked: ways.Clocked) -> tuple[Any, ...]:
         """Return what to report of a task, an ``Outcome`` as a plain tuple: it is pickled faster."""
-        return (loan.batch, loan.number, *reports.pack(span, self._offset.seconds))
+        return (loan.batch, loan.number, *reports.pack(clocked, self._thread, self._offset.seconds))
 
     def _beat(self) -> None:
         asked = time.perf_counter()
@@ -71,36 +70,40 @@ def work(lender: Lender, stopping: threading.Event) -> None:
         loans, done = lender.take(done), []
         for loan in loans:
             if not stopping.is_set():
-                task, span = run(loan)
-                done.append(lender.outcome(loan, span))
+                name, job = loan.function, _job(loan)
+                clocked = ways.clocked(job)
+                done.append(lender.outcome(loan, clocked))
         if done:
             more = f", the last of {len(done)} tasks" * (len(done) > 1)
-            print(f"{task} = {_came_of(span)}{more}", flush=True)
+            argument = "..." if job.func is _refuse else show(*job.args)
+            _say(f"{name}({argument}) = {_came_of(clocked)}{more}", sys.stdout)
     lender.leave(done)
 
 
-def run(loan: Loan) -> tuple[str, Span]:
-    """Run a task; return it as one would type it, and its span. Whatever goes wrong is the span's error."""
-    task = f"{loan.function}(...)"
+def _job(loan: Loan) -> "partial[Any]":
+    """Return a task as a job. One that cannot be read, or whose function is not known, raises why."""
     try:
-        argument = pickle.loads(loan.argument)
-        task = f"{loan.function}({show(argument)})"
-        job: ways.Job = partial(functions.find(loan.function), argument)
+        return partial(functions.find(loan.function), pickle.loads(loan.argument))
     except Exception as error:
-        job = partial(_refuse, error)
-    return task, ways.timed(loan.number, job, given=time.perf_counter())
+        return partial(_refuse, error)
 
 
 def _refuse(error: Exception) -> None:
     raise error
 
 
-def _came_of(span: Span) -> str:
-    return show(span.value) if span.error is None else shorten(span.error, 100, placeholder=" ...")
+def _came_of(clocked: ways.Clocked) -> str:
+    value, error = clocked[4:6]
+    return show(value) if error is None else shorten(error, 100, placeholder=" ...")
 
 
 def leave_without_master() -> NoReturn:
     """End this program with one line, also when two threads find at once that the master has left."""
     with _leaving:
-        print("worker: the master went away: start it again, then this worker", file=sys.stderr, flush=True)
+        _say("worker: the master went away: start it again, then this worker", sys.stderr)
         os._exit(MasterGone.exit_code)
+
+
+def _say(line: str, stream: TextIO) -> None:
+    """Print a line in one piece: another thread may print one, and both streams may be one pipe."""
+    print(f"{line}\n", end="", file=stream, flush=True)

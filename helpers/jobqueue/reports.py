@@ -3,12 +3,28 @@
 import os
 import pickle
 import socket
-from typing import Any
+from typing import Any, NamedTuple
 
 from helpers.traces import Span, Worker
+from helpers.ways import Clocked
 
 Report = tuple[int, float, float, float, int | None, tuple[tuple[float, float], ...], bytes]
 """Thread, started, finished (on the master's clock), CPU seconds, switches, samples, and the packed value."""
+
+
+class Value(NamedTuple):
+    """What a task has come to: by which worker, with what value or error."""
+
+    job: int
+    worker: str
+    value: Any
+    error: str | None
+
+    @property
+    def pid(self) -> int:
+        """The worker's process number."""
+        return _computer(self.worker)[1]
+
 
 _SAMPLES = 200  # that a report holds, so that it stays small
 _HERE = socket.gethostname()
@@ -19,19 +35,20 @@ def my_name() -> str:
     return f"{_HERE}:{os.getpid()}"
 
 
-def pack(span: Span, ahead: float) -> tuple[str | None, Report]:
-    """Return the span's error, and its report. The master's clock is ``ahead`` seconds of the span's.
+def pack(clocked: Clocked, thread: int, ahead: float) -> tuple[str | None, Report]:
+    """Return a job's error, and its report. The master's clock is ``ahead`` seconds of ours.
 
     A value that cannot be pickled is an error.
     """
-    value, error = b"", span.error
+    started, finished, cpu, samples, value, error, switches = clocked
+    packed = b""
     try:
-        value = pickle.dumps(span.value)
+        packed = pickle.dumps(value)
     except Exception as problem:  # from the pickling methods of whatever class
         error = f"the result cannot be sent: {type(problem).__name__}: {problem}"
-    samples = tuple((time + ahead, cpu) for time, cpu in span.samples[:: len(span.samples) // _SAMPLES + 1])
-    times = (span.started + ahead, span.finished + ahead, span.cpu)
-    return error, (span.worker.thread, *times, span.switches, samples, value)
+    if samples:
+        samples = tuple((time + ahead, cpu) for time, cpu in samples[:: len(samples) // _SAMPLES + 1])
+    return error, (thread, started + ahead, finished + ahead, cpu, switches, samples, packed)
 
 
 def unpack(
@@ -52,18 +69,30 @@ def unpack(
     if report is None:
         return Span(number, Worker(pid, 0, host), given, back, back, back, 0.0, error=error)
     thread, started, finished, cpu, switches, samples, packed = report
-    value: Any = None
-    if error is None:
-        try:
-            value = pickle.loads(packed)
-        except Exception as problem:
-            error = f"the result cannot be read here: {type(problem).__name__}: {problem}"
+    value, error = _read(packed, error)
     # Where the clocks are two, their difference is known to half a round trip only.
     started = min(max(started - ahead, given), back)
     finished = min(max(finished - ahead, started), back)
     times = (given, started, finished, back, cpu)
     moved = tuple((min(max(time - ahead, started), finished), used) for time, used in samples)
     return Span(number, Worker(pid, thread, host), *times, moved, value, error, switches)
+
+
+def unpack_value(number: int, worker: str, report: Report | None, error: str | None, *_: float) -> Value:
+    """Return what a task is asked for when nobody asks for its times: a span takes far longer to make."""
+    if report is None:
+        return Value(number, worker, None, error)
+    return Value(number, worker, *_read(report[-1], error))
+
+
+def _read(packed: bytes, error: str | None) -> tuple[Any, str | None]:
+    """Return the value and the error of a task with this error."""
+    if error is None:
+        try:
+            return pickle.loads(packed), None
+        except Exception as problem:
+            error = f"the result cannot be read here: {type(problem).__name__}: {problem}"
+    return None, error
 
 
 def _computer(worker: str) -> tuple[str, int]:

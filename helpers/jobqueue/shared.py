@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from helpers.jobqueue.board import Board, Outcome, Shelved, Stats
+from helpers.jobqueue.board import Board, Shelved, Stats
 
 _clock = time.perf_counter
 
@@ -58,7 +58,7 @@ class SharedBoard:
         """Note what became of a worker's tasks."""
         if outcomes:
             with self._news:
-                self._board.record(worker, [Outcome(*outcome) for outcome in outcomes], _clock())
+                self._board.record(worker, outcomes, _clock())
                 self._news.notify_all()
 
     def heartbeat(self, worker: str) -> float:
