@@ -1,12 +1,11 @@
 """Start a mail server as a program on this machine, read what it has delivered, and end it."""
 
 import json
-import mailbox
 import subprocess
 import time
 import weakref
 from collections.abc import Collection
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -89,8 +88,11 @@ class MailServer:
 
     def mails(self) -> list[EmailMessage]:
         """Return the mails that were delivered, as they are in its Maildir, in no order."""
+        import mailbox  # only here, as these take a while to import
+        from email.policy import default
+
         box = mailbox.Maildir(self._folder / "Maildir", create=False)
-        return [message_from_bytes(box.get_bytes(key), policy=policy.default) for key in box.iterkeys()]
+        return [message_from_bytes(box.get_bytes(key), policy=default) for key in box.iterkeys()]
 
     def log(self) -> list[Answer]:
         """Return all answers that the server has given on mails, in order."""
