@@ -180,22 +180,27 @@ else:
         return None
 
 
+def _uncounted() -> None:
+    """Return None: nobody asks how often the system took the core away."""
+
+
 class _Watch:
     """One job's clocks: wall time from first to last, CPU time only while the job has its thread."""
 
-    def __init__(self) -> None:
-        """Start both."""
+    def __init__(self, count: Callable[[], int | None] = _switches) -> None:
+        """Start both. ``count`` returns how often the system has taken the core away, None for unknown."""
+        self._count = count
         self.samples: list[tuple[float, float]] = []
         self.cpu, self.switches = 0.0, 0
         self.started = time.perf_counter()
         self._resume()
 
     def _resume(self) -> None:
-        self._switches_before, self._cpu_before = _switches(), time.thread_time()
+        self._switches_before, self._cpu_before = self._count(), time.thread_time()
 
     def _pause(self) -> None:
         self.cpu += time.thread_time() - self._cpu_before
-        self.switches += (_switches() or 0) - (self._switches_before or 0)
+        self.switches += (self._count() or 0) - (self._switches_before or 0)
 
     def tick(self) -> None:
         """Note what the clocks show, unless they were looked at just now."""
@@ -235,12 +240,13 @@ def timed(number: int, job: Job, given: float) -> Span:
     return _span(number, given, clocked(job))
 
 
-def clocked(job: Job) -> Clocked:
+def clocked(job: Job, switches: bool = True) -> Clocked:
     """Run one job and return when it did what: a span would take as long to make as a small job does.
 
     A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
+    ``switches`` is False to leave them uncounted, None: to ask the system takes longer than a small job.
     """
-    watch = _Watch()
+    watch = _Watch(_switches if switches else _uncounted)
     try:
         value, error = call(job, watch.tick), None
     except (Exception, SystemExit) as exception:

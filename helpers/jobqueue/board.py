@@ -132,7 +132,9 @@ class Board:
                 task = _Task(batch, number, function, argument, self._added)
                 known.next = number + 1
                 known.tasks[number] = task
-                self._ready.setdefault(function, deque()).append(task)
+                if function not in self._ready:
+                    self._ready[function] = deque()
+                self._ready[function].append(task)
 
     def lend(self, worker: str, count: int, now: float, function: str | None = None) -> list[Loan]:
         """Lend up to ``count`` tasks of one function: this one, or that of the task that is next."""

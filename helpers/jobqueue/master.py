@@ -8,6 +8,7 @@ Once it accepts connections it prints one line of JSON: {"host": ..., "port": ..
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import queue
@@ -40,6 +41,7 @@ def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None], board:
     Master.register("get_result_queue", callable=lambda: results)
     Master.register("get_board", callable=lambda: shared)
 
+    gc.set_threshold(100_000)  # tasks come and go in great numbers, and form no circles to look for
     server = Master((host, port), key, serializer="tuned").get_server()
     ready(server.address)
     server.serve_forever()
