@@ -45,7 +45,7 @@ def test_map_yields_every_result_once_in_order(pair: jobqueue.Master, size: int)
     assert nothing_left(pair)
 
 
-@pytest.mark.parametrize("options", [{}, {"batch": 7}, {"function": "square"}])
+@pytest.mark.parametrize("options", [{"batch": 7}, {"function": "square"}])
 def test_map_with_any_kind_of_worker(alone: jobqueue.Master, options: dict[str, Any]) -> None:
     with jobqueue.launch_workers(alone, 2, **options):
         assert list(alone.map("square", range(100), timeout=SOON)) == [n * n for n in range(100)]

@@ -17,6 +17,7 @@ import pytest
 from queue_helpers import GONE, HERE, KEY, SOON, Gate, Start, ended, one_line, posix, until
 
 from helpers import jobqueue
+from helpers.jobqueue import protocol
 from helpers.jobqueue.protocol import KEY_VARIABLE
 from helpers.traces import Span
 
@@ -93,13 +94,20 @@ def _others() -> Iterator[dict[str, int]]:
 
 def test_worker_where_no_master_is(start: Start) -> None:
     with _others() as others:
-        processes = {name: start("worker", "--host", HERE, "--port", port) for name, port in others.items()}
-        for name, process in processes.items():
-            code, output, errors = ended(process)
+        for name in ("nobody", "talker"):
+            code, output, errors = ended(start("worker", "--host", HERE, "--port", others[name]))
             assert (name, code, output) == (name, 4, "")
             assert one_line(errors, "worker: ", f"{HERE}:{others[name]}", "check host and port"), errors
         code, said = jobqueue.try_worker(HERE, others["nobody"], "any")
     assert (code, "nothing answers" in said) == (4, True)
+
+
+def test_nobody_is_waited_for_who_does_not_greet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_PATIENCE", 0.3)
+    with _others() as others:
+        for name, port in others.items():
+            with pytest.raises(jobqueue.NobodyThere, match=f"{HERE}:{port}.*check host and port"):
+                pytest.fail(f"{name} is no master: {jobqueue.connect(HERE, port, KEY.encode())}")
 
 
 def test_try_worker_with_a_wrong_key(pair: jobqueue.Master) -> None:
