@@ -17,7 +17,7 @@ import pytest
 from queue_helpers import GONE, HERE, KEY, SOON, Gate, Start, ended, one_line, posix, until
 
 from helpers import jobqueue
-from helpers.jobqueue import protocol
+from helpers.jobqueue import lender, protocol
 from helpers.jobqueue.protocol import KEY_VARIABLE
 from helpers.traces import Span
 
@@ -308,11 +308,14 @@ def test_worker_goes_on_after_whatever_it_takes(
         process = start("worker", "--host", HERE, "--port", master.port)
         board = jobqueue.connect(HERE, master.port, master.key).get_board()
         for number, (function, argument, error) in enumerate(fails):  # not all can be given to a client
+            time.sleep(2 * lender.READABLE)  # so that each is told of in a line of its own
             board.submit("odd", [(number, function, argument)])
             ((_, _, errors, _),) = board.collect("odd", number, 1, SOON)
             assert error in "".join(errors)
         for argument in goes_well:
+            time.sleep(2 * lender.READABLE)
             assert end_of(give(master, "square", argument)).error is None
+        time.sleep(2 * lender.READABLE)
         assert end_of(give(master, "square", 3)).value == 9
         lines = list(iter(process.stdout.readline, "square(3) = 9\n"))
         assert master.stats().shelved == len(master.shelf()) == len(fails)
@@ -322,3 +325,16 @@ def test_worker_goes_on_after_whatever_it_takes(
     assert max(map(len, lines)) < 200
     assert (code, output) == (5, "")
     assert one_line(errors, "worker: ")
+
+
+def test_worker_tells_of_all_it_has_done_in_few_lines(start: Start, master: jobqueue.Master) -> None:
+    process = start("worker", "--host", HERE, "--port", master.port)
+    list(master.map("square", range(2000)))
+    assert until(lambda: master.stats().waiting == 0)
+    process.stdin.close()
+    process.send_signal(signal.SIGTERM) if os.name == "posix" else process.terminate()
+    _, output, _ = ended(process)
+    told = [line for line in output.splitlines() if line.startswith("square(")]
+    counts = [int(line.split("the last of ")[1].split()[0]) if "the last of" in line else 1 for line in told]
+    assert sum(counts) == 2000
+    assert len(told) < 200

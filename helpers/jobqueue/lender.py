@@ -18,6 +18,7 @@ from helpers.jobqueue.protocol import MasterGone, QueueManager, show
 
 GONE = (EOFError, OSError, RemoteError)  # what a call says when the master has left
 _WAIT = 0.2  # seconds to wait for a task in one call
+READABLE = 0.05  # seconds between two printed lines: to print one takes longer than to do a small task
 _leaving = threading.Lock()
 
 
@@ -64,8 +65,12 @@ class Lender:
 
 
 def work(lender: Lender, stopping: threading.Event) -> None:
-    """Run tasks until ``stopping`` is set; the task in hand is finished first, others are given back."""
+    """Run tasks until ``stopping`` is set; the task in hand is finished first, others are given back.
+
+    Tells of the last task every ``READABLE`` seconds, and before it waits for more.
+    """
     done: list[Any] = []
+    untold, told = 0, 0.0
     while not stopping.is_set():
         loans, done = lender.take(done), []
         for loan in loans:
@@ -73,11 +78,21 @@ def work(lender: Lender, stopping: threading.Event) -> None:
                 name, job = loan.function, _job(loan)
                 clocked = ways.clocked(job, switches=False)
                 done.append(lender.outcome(loan, clocked))
-        if done:
-            more = f", the last of {len(done)} tasks" * (len(done) > 1)
-            argument = "..." if job.func is _refuse else show(*job.args)
-            _say(f"{name}({argument}) = {_came_of(clocked)}{more}", sys.stdout)
+        untold += len(done)
+        if untold and (not loans or time.monotonic() - told > READABLE):
+            _tell(name, job, clocked, untold)
+            untold, told = 0, time.monotonic()
     lender.leave(done)
+    if untold:
+        _tell(name, job, clocked, untold)
+
+
+def _tell(name: str, job: "partial[Any]", clocked: ways.Clocked, tasks: int) -> None:
+    """Print what came of a task, the last of so many."""
+    value, error = clocked[4:6]
+    came = show(value) if error is None else shorten(error, 100, placeholder=" ...")
+    argument = "..." if job.func is _refuse else show(*job.args)
+    _say(f"{name}({argument}) = {came}{f', the last of {tasks} tasks' * (tasks > 1)}", sys.stdout)
 
 
 def _job(loan: Loan) -> "partial[Any]":
@@ -90,11 +105,6 @@ def _job(loan: Loan) -> "partial[Any]":
 
 def _refuse(error: Exception) -> None:
     raise error
-
-
-def _came_of(clocked: ways.Clocked) -> str:
-    value, error = clocked[4:6]
-    return show(value) if error is None else shorten(error, 100, placeholder=" ...")
 
 
 def leave_without_master() -> NoReturn:
