@@ -110,7 +110,7 @@ def memory(pid: int) -> int:
 def compare(tiny: bool) -> None:
     """Print tasks per second, each way beside the plain queues."""
     square = functions.find("square")
-    small, large = (200, 2000) if tiny else (5000, 100_000)
+    few, small, large = (20, 200, 2000) if tiny else (500, 5000, 100_000)
     context = get_context(ways.default_start_method())
     with (
         plain_queues() as plain,
@@ -127,7 +127,7 @@ def compare(tiny: bool) -> None:
             f"the same, {BATCH} at a time": (
                 lambda n: drain(pool.map(square, range(n), chunksize=BATCH)), large, ""),
             "dask.distributed": (
-                lambda n: cluster.client.gather(cluster.client.map(square, range(n), pure=False)), small // 10, ""),
+                lambda n: cluster.client.gather(cluster.client.map(square, range(n), pure=False)), few, ""),
         }  # fmt: skip
         rates: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(ROUNDS + 1):
