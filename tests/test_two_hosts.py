@@ -139,7 +139,7 @@ class Network:
         """Start a worker on a host and wait until it is connected."""
         address = ["--host", where[0], "--port", where[1], "--key-file", self.key_file]
         program = self.start(host, "-m", "helpers.jobqueue.worker", *address)
-        assert program.stdout.readline() == f"connected to {':'.join(where)}\n"
+        assert program.stdout.readline() == f"connected to {':'.join(where)}\n", program.stderr.read()
         return program
 
     def client(self, host, where, tasks=TASKS, terms=TERMS):
@@ -155,7 +155,9 @@ def ip(*arguments):
 
 def one_span(client):
     """Wait for a client's next result."""
-    line = json.loads(client.stdout.readline())
+    said = client.stdout.readline()
+    assert said, client.stderr.read()
+    line = json.loads(said)
     return Span(**{**line, "worker": Worker(**line["worker"]), "samples": ()})
 
 
