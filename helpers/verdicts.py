@@ -22,16 +22,28 @@ from helpers.claims import STATEMENTS, Verdict, in_all
 
 @dataclass(frozen=True)
 class Found:
-    """A verdict, the file name of the chapter that gave it, and the heading that it stands under."""
+    """A verdict, the file name of the chapter that gave it, and which of its headings it stands under."""
 
     verdict: Verdict
     chapter: str
+    section: int
     heading: str
 
     @property
+    def place(self) -> str:
+        """Where the experiment is, as a link leads there."""
+        return f"{self.chapter}#{self.heading.replace(' ', '-')}"
+
+    @property
+    def short_link(self) -> str:
+        """A link in Markdown that reads "01.3"; the heading is shown when the mouse is over it."""
+        title = self.heading.replace('"', "'")
+        return f'[{self.chapter[:2]}.{self.section}]({self.place} "{title}")'
+
+    @property
     def link(self) -> str:
-        """A link to the experiment, in Markdown: chapter's number and heading."""
-        return f"[{self.chapter[:2]} {self.heading}]({self.chapter}#{self.heading.replace(' ', '-')})"
+        """A link in Markdown that reads as chapter and heading."""
+        return f"[{self.chapter[:2]} {self.heading}]({self.place})"
 
 
 def collect(folder: str | PathLike[str] = ".") -> list[Found]:
@@ -63,7 +75,7 @@ def outcomes(found: Iterable[Found]) -> dict[str, tuple[str, int]]:
 
 
 def table(found: Iterable[Found]) -> None:
-    """Show each statement with its verdict in all, and links to its experiments."""
+    """Show each statement with its verdict in all, and links to its experiments: chapter and section."""
     rows = [
         f"| **{number}** | {STATEMENTS[number]} | {_outcome(part)} | {_links(part)} |"
         for number, part in in_parts(found).items()
@@ -83,14 +95,14 @@ def limits(found: Iterable[Found]) -> None:
 
 
 def _read(path: Path) -> Iterator[Found]:
-    heading = ""
+    headings = [path.stem]
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         if cell["cell_type"] == "markdown":
-            heading = [heading, *re.findall(r"^##? (.+)$", "".join(cell["source"]), re.MULTILINE)][-1]
+            headings += re.findall(r"^## (.+)$", "".join(cell["source"]), re.MULTILINE)
         for line in _printed(cell.get("outputs", [])):
             verdict = Verdict.read(line)
             if verdict and verdict.sentence not in STATEMENTS.values():
-                yield Found(verdict, path.name, heading)
+                yield Found(verdict, path.name, len(headings) - 1, headings[-1])
 
 
 def _printed(outputs: list[dict[str, Any]]) -> list[str]:
@@ -102,7 +114,7 @@ def _outcome(part: list[Found]) -> str:
 
 
 def _links(part: list[Found]) -> str:
-    return "; ".join(dict.fromkeys(one.link for one in part))
+    return ", ".join(dict.fromkeys(one.short_link for one in part))
 
 
 def _show(lines: list[str]) -> None:

@@ -78,7 +78,8 @@ def test_what_is_shown(chapter, monkeypatch):
     verdicts.limits(found)
     table, limits = (text.splitlines() for text in shown)
     assert len(table) == 2 + 25
-    assert table[4].startswith(f"| **F3** | {STATEMENTS['F3']} | holds, but | [02 Two workers]")
+    link = '[02.1](02_two.ipynb#Two-workers "Two workers")'
+    assert table[4] == f"| **F3** | {STATEMENTS['F3']} | holds, but | {link} |"
     assert "does not hold here" in table[9]
     assert limits[2:] == ["| **F3** | ... but b | [02 Two workers](02_two.ipynb#Two-workers) |"]
 
