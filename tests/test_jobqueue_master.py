@@ -267,7 +267,8 @@ def test_master_serves_on_whatever_visits(pair: jobqueue.Master, visit: Visit) -
         assert list(pair.map("square", range(20), timeout=SOON)) == [n * n for n in range(20)]
         assert jobqueue.connect(HERE, pair.port, pair.key).get_task_queue().qsize() == 0
     a_few = 8  # connections of the two workers and of our own, which may come and go meanwhile
-    assert until(lambda: _used(pair.pid) <= used_before + a_few), (used_before, _used(pair.pid))
+    # A thousand threads that end at once take their time where the cores are busy with other things.
+    assert until(lambda: _used(pair.pid) <= used_before + a_few, 4 * SOON), (used_before, _used(pair.pid))
 
 
 def _used(pid: int) -> int:
