@@ -41,7 +41,6 @@ def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None], board:
     Master.register("get_result_queue", callable=lambda: results)
     Master.register("get_board", callable=lambda: shared)
 
-    gc.set_threshold(100_000)  # tasks come and go in great numbers, and form no circles to look for
     server = Master((host, port), key, serializer="tuned").get_server()
     ready(server.address)
     server.serve_forever()
@@ -54,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, programs.interrupt_once)
     signal.signal(signal.SIGTERM, programs.interrupt_once)
     _allow_many_connections()
+    gc.set_threshold(100_000)  # tasks come and go in great numbers, and form no circles to look for
     if options.until_stdin_closes:
         programs.when_input_closes(programs.interrupt_myself)
     try:
