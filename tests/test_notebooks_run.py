@@ -284,7 +284,7 @@ def cpu(processes: list[psutil.Process]) -> float:
 def start_work(client: BlockingKernelClient, code: str, mark: str, kernel_pid: int) -> str:
     """Run code in the kernel, wait until its descendants are at work, and return the message's id."""
     used = cpu([process for process in marked(mark) if process.pid != kernel_pid])
-    message = client.execute(code)
+    message = client.execute(code, stop_on_error=False)  # else what is sent just after may be aborted, too
     end = time.monotonic() + 30
     while cpu([process for process in marked(mark) if process.pid != kernel_pid]) < used + 0.5:
         assert time.monotonic() < end, f"nothing is at work: {list(map(describe, marked(mark)))}"
