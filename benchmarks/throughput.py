@@ -25,6 +25,7 @@ from helpers import engine, jobqueue, ways
 from helpers.jobqueue import functions
 
 WORKERS, BATCH, ROUNDS = 2, 500, 5
+FEW = 100  # tasks at a time, so that a run of a thousand has some for each worker to the end
 GROWTH = [1000, 10_000, 100_000, 1_000_000]  # tasks, to see whether each costs the same
 
 _tasks: "queue.Queue[Any]" = queue.Queue()
@@ -141,14 +142,16 @@ def compare(tiny: bool) -> None:
 
 
 def growth(counts: list[int]) -> None:
-    """Print what a task costs as there are more of them, and what that costs the master in memory."""
-    with board(BATCH) as (run, master):
+    """Print what a run costs, what each task costs as there are more of them, and the master's memory."""
+    with board(FEW) as (run, master):
         run(10_000)
-        print(f"microseconds a task, {BATCH} at a time (within 20 %), and the master's memory after them")
+        first = median(seconds(partial(run, 1)) for _ in range(15))
+        print(f"a run of one task: {first * 1000:.1f} ms; microseconds for each other, {FEW} at a time")
+        print("(within 20 %), and the master's memory after them")
         for count in counts:
             rounds = 1 if count > 100_000 else min(15, 300_000 // count)
-            costs = [seconds(partial(run, count)) / count for _ in range(rounds)]
-            print(f"  {count:>9,} tasks {median(costs) * 1e6:6.1f} {memory(master.pid) / 2**20:7.1f} MiB")
+            each = median(seconds(partial(run, count)) - first for _ in range(rounds)) / (count - 1)
+            print(f"  {count:>9,} tasks {each * 1e6:6.1f} {memory(master.pid) / 2**20:7.1f} MiB")
 
 
 def waiting(count: int) -> None:
