@@ -153,7 +153,10 @@ class Board:
         self._deadlines[worker] = now + self.lease
 
     def record(self, worker: str, outcomes: Iterable[Outcome], now: float) -> None:
-        """Note what became of tasks. A value that comes after its lease counts, if it is the first."""
+        """Note what became of tasks, each an ``Outcome`` or such a tuple.
+
+        A value that comes after its lease counts, if it is the first.
+        """
         self.tidy(now)
         before = self._done
         for name, number, error, report in outcomes:
