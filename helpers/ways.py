@@ -237,6 +237,7 @@ class _Watch:
 
 def timed(number: int, job: Job, given: float) -> Span:
     """Run one job and return its span; ``returned`` is for the master to fill in."""
+    _leave_core()
     return _span(number, given, clocked(job))
 
 
@@ -258,6 +259,7 @@ async def _timed_in_loop(number: int, job: Job, given: float) -> Span:
     """Do what ``timed`` does for a job in an event loop, a coroutine function or any other."""
     from asyncio import CancelledError
 
+    _leave_core()
     watch = _Watch()
     try:
         value, error = call(job, watch.tick), None
@@ -299,10 +301,30 @@ def _meet(barrier: Any, _jobs: Sequence[Job]) -> Worker:
 
     To receive the jobs, a process has to import the modules that they come from.
     """
-    (barrier or _barrier).wait(_START)
+    _wait_on_core((barrier or _barrier).wait(_START))
     return _me()
 
 
+def _wait_on_core(number: int) -> None:
+    """Have this worker wait for its first job on a core of its own, where the system lets us (Linux).
+
+    Beside other busy programs, two workers that are woken on one core may be left there together for long.
+    """
+    _leave_core()
+    if sys.platform == "linux":
+        cores = os.sched_getaffinity(0)
+        with suppress(OSError):
+            os.sched_setaffinity(0, {sorted(cores)[number % len(cores)]})
+            _here.cores = cores
+
+
+def _leave_core() -> None:
+    """Let this worker go to any core again."""
+    if sys.platform == "linux" and (cores := vars(_here).pop("cores", None)):
+        os.sched_setaffinity(0, cores)
+
+
+_here = threading.local()  # cores: those this worker may use once it has a job
 _barrier: Any = None  # in a worker process: the barrier it was started with
 
 
@@ -326,15 +348,17 @@ class _Meeting:
     workers: int
     arrivals: Any
 
-    def wait(self, seconds: float) -> None:
-        """Wait until as many have come as there are workers, again and again."""
+    def wait(self, seconds: float) -> int:
+        """Wait until as many have come as there are workers, again and again; return how many came so far."""
         end = time.perf_counter() + seconds
         self.arrivals.put(None)
-        expected = -(-self.arrivals.qsize() // self.workers) * self.workers
+        come: int = self.arrivals.qsize()
+        expected = -(-come // self.workers) * self.workers
         while self.arrivals.qsize() < expected:
             if time.perf_counter() > end:
                 raise threading.BrokenBarrierError
             time.sleep(0.001)
+        return come
 
 
 def leave_with_parent() -> None:

@@ -385,6 +385,26 @@ def test_a_meeting_waits_for_all_again_and_again():
         meeting.wait(0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread cannot be told where to run")
+def test_workers_wait_on_cores_of_their_own_and_may_use_all_for_their_jobs():
+    before = os.sched_getaffinity(0)
+
+    def wait(number):
+        ways._wait_on_core(number)
+        waiting = os.sched_getaffinity(0)
+        ways._leave_core()
+        return waiting, os.sched_getaffinity(0)
+
+    with ThreadPoolExecutor(1) as pool:
+        seen = list(pool.map(wait, range(len(before))))
+    assert sorted(core for waiting, _ in seen for core in waiting) == sorted(before)
+    assert all(working == before for _, working in seen)
+    allowed = partial(os.sched_getaffinity, 0)
+    for way in ("serial", "threads", "processes", "asyncio"):
+        assert ways.run([allowed] * 4, way, 2).values == [before] * 4
+    assert os.sched_getaffinity(0) == before
+
+
 # --- Workers that die, masters that are interrupted or die ---------------------------------------------
 
 
