@@ -25,7 +25,7 @@ from helpers import engine, jobqueue, ways
 from helpers.jobqueue import functions
 
 WORKERS, BATCH, ROUNDS = 2, 500, 5
-FEW = 100  # tasks at a time, so that a run of a thousand has some for each worker to the end
+FEW = 20  # tasks at a time, so that a run of a thousand has some for each worker to the end
 GROWTH = [1000, 10_000, 100_000, 1_000_000]  # tasks, to see whether each costs the same
 
 _tasks: "queue.Queue[Any]" = queue.Queue()
@@ -142,15 +142,15 @@ def compare(tiny: bool) -> None:
 
 
 def growth(counts: list[int]) -> None:
-    """Print what a run costs, what each task costs as there are more of them, and the master's memory."""
+    """Print what a task costs as there are more of them, a run's begin and end included, and the memory."""
     with board(FEW) as (run, master):
         run(10_000)
-        first = median(seconds(partial(run, 1)) for _ in range(15))
-        print(f"a run of one task: {first * 1000:.1f} ms; microseconds for each other, {FEW} at a time")
-        print("(within 20 %), and the master's memory after them")
+        one = median(seconds(partial(run, 1)) for _ in range(15))
+        print(f"microseconds a task, {FEW} at a time (within 20 %; a run of one task: {one * 1e6:,.0f}),")
+        print("and the master's memory after them")
         for count in counts:
             rounds = 1 if count > 100_000 else min(15, 300_000 // count)
-            each = median(seconds(partial(run, count)) - first for _ in range(rounds)) / (count - 1)
+            each = median(seconds(partial(run, count)) for _ in range(rounds)) / count
             print(f"  {count:>9,} tasks {each * 1e6:6.1f} {memory(master.pid) / 2**20:7.1f} MiB")
 
 

@@ -14,6 +14,7 @@ from queue_helpers import HERE, KEY, SOON, Gate, Start, ended, posix, until
 
 from helpers import jobqueue, programs
 from helpers.jobqueue import batch as batch_module
+from helpers.jobqueue import line as line_module
 
 
 @pytest.fixture
@@ -58,6 +59,23 @@ def test_run_returns_spans_whose_times_are_in_order(pair: jobqueue.Master) -> No
     assert all(before <= span.given <= span.returned <= time.perf_counter() for span in trace.spans)
     assert trace.master == pair.pid
     assert pair.pid not in trace.pids
+
+
+def test_the_next_run_uses_the_connection_of_the_last_for_a_moment(
+    pair: jobqueue.Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connections() -> set[int]:
+        there = psutil.Process().net_connections("tcp")
+        return {one.laddr.port for one in there if one.raddr and one.raddr.port == pair.port}
+
+    assert list(pair.map("square", [3], timeout=SOON)) == [9]
+    one_run = connections()
+    monkeypatch.setattr(line_module, "_FRESH", SOON)
+    assert list(pair.map("square", [4], timeout=SOON)) == [16]
+    assert connections() == one_run
+    monkeypatch.setattr(line_module, "_FRESH", 0)
+    assert list(pair.map("square", [5], timeout=SOON)) == [25]
+    assert until(lambda: len(connections()) == len(one_run) and connections() != one_run)
 
 
 def test_a_run_of_nothing_is_refused(pair: jobqueue.Master) -> None:

@@ -1,6 +1,5 @@
 """A client's batch: tasks on their way, results as they come, and what to do when the master is lost."""
 
-import contextlib
 import pickle
 import secrets
 import time
@@ -11,7 +10,6 @@ from typing import Any
 
 from helpers.jobqueue import functions, reports
 from helpers.jobqueue.clocks import Offset
-from helpers.jobqueue.line import Line
 from helpers.jobqueue.protocol import MasterGone, show
 from helpers.traces import Span, Trace
 
@@ -20,7 +18,7 @@ WINDOW, WINDOW_BYTES = 10_000, 64_000_000
 most: so any number of tasks needs bounded memory, here and at the master."""
 
 _MESSAGE = 1000  # tasks or results in one message, at most
-_PAUSE = 0.001  # seconds between two calls for results, so that the second brings more than one
+_PAUSE = 0.0005  # seconds between two calls for results, so that the second brings more than one
 _TURN = 0.2  # seconds to wait for results in one call; an interrupt leaves one such call behind
 _PATIENCE = 1  # seconds more that a master may need to answer, before it counts as silent
 
@@ -28,10 +26,8 @@ _PATIENCE = 1  # seconds more that a master may need to answer, before it counts
 class Batch:
     """Tasks that were given to a master. ``finished`` holds the span of each that has ended, by number."""
 
-    def __init__(
-        self, line: Line, master_pid: int, function: str, arguments: Iterable[Any], keep: bool = True
-    ) -> None:
-        """Give the first tasks to the master; the others follow as results are taken.
+    def __init__(self, master: Any, function: str, arguments: Iterable[Any], keep: bool = True) -> None:
+        """Give the first tasks to a master, by its client; the others follow as results are taken.
 
         ``keep`` is False for a batch of which only the values are wanted: it makes a ``reports.Value`` for
         each task, no span, and forgets it when it has handed it out. Raises TypeError for an argument that
@@ -45,7 +41,7 @@ class Batch:
         self._out: dict[int, tuple[float, bytes]] = {}  # by number: when it was given, its packed argument
         self._given = self._bytes = 0
         self._collected = 0.0  # when results came for the last time
-        self._join(line, master_pid)
+        self._join(master)
         try:
             self._feed()
         except BaseException:
@@ -87,11 +83,11 @@ class Batch:
             pass
         spans = tuple(self.finished[number] for number in sorted(self.finished))
         workers = sorted({span.worker for span in spans}, key=lambda worker: (worker.host, worker.pid))
-        return Trace("processes", spans, tuple(workers), self._master_pid)
+        return Trace("processes", spans, tuple(workers), self._master.pid)
 
     def resume(self, master: Any) -> None:
         """Give all that is not finished to another master; then go on as before."""
-        self._join(master.line(), master.pid)
+        self._join(master)
         tasks = [(number, self.function, packed) for number, (_, packed) in sorted(self._out.items())]
         for first in range(0, len(tasks), _MESSAGE):
             self._submit(tasks[first : first + _MESSAGE])
@@ -102,17 +98,20 @@ class Batch:
         self._rest = enumerate(())
         self._leave()
 
-    def _join(self, line: Line, master_pid: int) -> None:
-        self._line, self._master_pid = line, master_pid
+    def _join(self, master: Any) -> None:
+        self._master, self._line = master, master.line()
         self._name, self._seen, self._offset = secrets.token_hex(8), 0, Offset()
 
     def _leave(self) -> None:
         """Have the master forget us, if it knows us."""
         if self._name:
-            with contextlib.suppress(MasterGone, TimeoutError):
-                self._line.ask("cancel", self._name, timeout=_PATIENCE)
-            self._line.hang_up()
-            self._name = ""
+            name, self._name = self._name, ""
+            try:
+                self._line.ask("cancel", name, timeout=_PATIENCE)
+            except (MasterGone, TimeoutError):
+                self._line.hang_up()
+            else:
+                self._master.give_back(self._line)
 
     def _busy(self) -> bool:
         """Give out what may be given out, and tell whether anything is out."""

@@ -25,6 +25,7 @@ class Client:
         self.task_queue, self.result_queue = self._manager.get_task_queue(), self._manager.get_result_queue()
         self._board = self._manager.get_board()
         self.pid: int = self._board.hello()
+        self._idle: list[Line] = []
         self._line = self.line()
 
     def __repr__(self) -> str:
@@ -40,7 +41,7 @@ class Client:
         taken. ``progress`` shows a bar. Raises ValueError for another name, TaskFailed for a task that was
         given up, TimeoutError when nothing has come for ``timeout`` seconds, and MasterGone.
         """
-        batch = Batch(self.line(), self.pid, function, arguments, keep=False)
+        batch = Batch(self, function, arguments, keep=False)
         return _values(batch, _shown(batch.in_order(timeout), arguments, progress))
 
     def run(
@@ -60,7 +61,7 @@ class Client:
 
     def submit(self, function: str, arguments: Iterable[Any]) -> Batch:
         """Give tasks to the master and return at once; results are taken from the batch."""
-        return Batch(self.line(), self.pid, function, arguments)
+        return Batch(self, function, arguments)
 
     def stats(self) -> Stats:
         """Return what is on the board, and what has been done since the master started."""
@@ -71,8 +72,16 @@ class Client:
         return [Shelved(*task) for task in self._line.ask("shelf")]
 
     def line(self) -> Line:
-        """Return a new line to the board."""
+        """Return a line to the board that nobody uses: one that was given back just now, or a new one."""
+        while self._idle:
+            if (line := self._idle.pop()).fresh:
+                return line
+            line.hang_up()
         return Line(self._board, repr(self))
+
+    def give_back(self, line: Line) -> None:
+        """Take a line back for the next batch: to open a new one takes longer than a few small tasks."""
+        self._idle.append(line)
 
 
 def _values(batch: Batch, ends: Iterator[Value]) -> Iterator[Any]:

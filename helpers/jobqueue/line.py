@@ -1,10 +1,13 @@
 """A line to a master's board: one thread with one connection, which asks and hands on the answers."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from multiprocessing.managers import RemoteError
 from typing import Any
 
 from helpers.jobqueue.protocol import MasterGone
+
+_FRESH = 1  # seconds
 
 
 class Line:
@@ -18,6 +21,7 @@ class Line:
         """Use this proxy of the board. ``master`` is what errors call the master."""
         self._board, self._master = board, master
         self._thread = ThreadPoolExecutor(1, "jobqueue")
+        self._answered = time.monotonic()
 
     def ask(self, method: str, *arguments: Any, timeout: float | None = None) -> Any:
         """Call a method of the board.
@@ -28,12 +32,18 @@ class Line:
         try:
             answer = self._thread.submit(getattr(self._board, method), *arguments)
             if wait([answer], timeout).done:
+                self._answered = time.monotonic()
                 return answer.result()
         except (EOFError, OSError, RemoteError, RuntimeError):
             raise MasterGone(
                 f"{self._master} is gone: launch a new one, and give a batch to it by batch.resume(master)"
             ) from None
         raise TimeoutError(f"{self._master} has not answered {method} for {timeout} s")
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there was an answer just now, so that the connection is most likely there."""
+        return time.monotonic() - self._answered < _FRESH
 
     def hang_up(self) -> None:
         """Close the connection as soon as all is answered."""
