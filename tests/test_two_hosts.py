@@ -166,8 +166,9 @@ def all_spans(client, tasks=TASKS, first=()):
     """Wait for all results of a client, each once; return their trace and the board's figures."""
     spans = [*first, *(one_span(client) for _ in range(tasks - len(first)))]
     assert sorted(span.job for span in spans) == list(range(tasks))
-    stats, errors = client.communicate()
-    assert (client.returncode, errors) == (0, "")
+    # Not communicate(): it would miss what came together with the last line read.
+    stats, errors = client.stdout.read(), client.stderr.read()
+    assert (client.wait(), errors) == (0, "")
     trace = Trace("processes", tuple(spans), tuple({span.worker for span in spans}), 0)
     assert not trace.errors
     assert len(set(trace.values)) == 1
