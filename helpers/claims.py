@@ -82,8 +82,10 @@ def check(
     """
     if statement not in STATEMENTS:
         raise ValueError(f"statement: expected one of F1 to F25, got {statement!r}")
-    if not sentence or any(character.isdigit() for character in sentence):
-        raise ValueError(f"sentence: expected words without digits, which a run may change; got {sentence!r}")
+    if not sentence or any(character.isdigit() or character in "()" for character in sentence):
+        raise ValueError(
+            f"sentence: expected words without digits, which a run may change, and brackets; got {sentence!r}"
+        )
     if holds not in (True, False):
         raise TypeError(f"holds: expected True or False, a comparison's result, got {holds!r}")
     verdict = Verdict(statement, sentence, holds, but, needs)
