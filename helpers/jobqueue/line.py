@@ -1,7 +1,7 @@
 """A line to a master's board: one thread with one connection, which asks and hands on the answers."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing.managers import RemoteError
 from typing import Any
 
@@ -29,6 +29,7 @@ class Line:
         Raises MasterGone when there is no board any more, and TimeoutError when it has not answered within
         so many seconds; it is left to answer.
         """
+        answer: Future[Any] | None = None
         try:
             answer = self._thread.submit(getattr(self._board, method), *arguments)
             if wait([answer], timeout).done:
@@ -38,6 +39,8 @@ class Line:
             raise MasterGone(
                 f"{self._master} is gone: launch a new one, and give a batch to it by batch.resume(master)"
             ) from None
+        finally:
+            answer = None  # it holds an error, which holds this frame: a circle, with what was not sent in it
         raise TimeoutError(f"{self._master} has not answered {method} for {timeout} s")
 
     @property
