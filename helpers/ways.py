@@ -7,6 +7,7 @@ Python 3.14 on, "interpreters", threads that have a Python interpreter with a GI
 
 All ways are built on ``concurrent.futures``. The workers are started and ready before the first job is
 given, so that a trace compares the work and not the start; the start has its own figure, ``trace.startup``.
+On Linux each begins its first job on a core of its own, if there are as many; then the system decides.
 """
 
 import inspect
