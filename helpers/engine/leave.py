@@ -16,7 +16,7 @@ from distributed import Nanny, Scheduler
 from helpers import programs
 
 FOLDER_VARIABLE = "HELPERS_ENGINE_FOLDER"
-_GRACE = 1  # seconds to leave in good order
+_GRACE = 0.5  # seconds to leave in good order
 
 
 def dask_setup(server: Scheduler | Nanny) -> None:
