@@ -70,8 +70,8 @@ def test_an_unknown_statement_is_refused(capsys, wrong):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("wrong", ["", "2 processes use all cores", "a speed-up of 1.9", "two (or more) win"])
-def test_a_sentence_with_digits_or_brackets_or_without_words_is_refused(capsys, wrong):
+@pytest.mark.parametrize("wrong", ["", "2 processes use all cores", "a speed-up of 1.9"])
+def test_a_sentence_with_digits_or_without_words_is_refused(capsys, wrong):
     with pytest.raises(ValueError, match="sentence: expected words without digits"):
         claims.check("F1", wrong, True)
     assert capsys.readouterr().out == ""

@@ -14,7 +14,7 @@ from helpers.claims import STATEMENTS, Verdict
 from tests.test_notebooks import NOTEBOOKS, Notebook, anchors, read
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
-WORDS = st.from_regex(r"[a-z][a-z ,:]*", fullmatch=True)
+WORDS = st.from_regex(r"[a-z][a-z ,:()]*", fullmatch=True)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from helpers.jobqueue.protocol import MasterGone
 
-_FRESH = 1  # seconds
+_FRESH = 1  # seconds after an answer in which the connection is most likely still there
 
 
 class Line:
@@ -45,7 +45,7 @@ class Line:
 
     @property
     def fresh(self) -> bool:
-        """Whether there was an answer just now, so that the connection is most likely there."""
+        """Whether there was an answer just now."""
         return time.monotonic() - self._answered < _FRESH
 
     def hang_up(self) -> None:
