@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import weakref
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -43,13 +44,12 @@ def launch(workers: int = 2, *, tls: bool = False, allowed_failures: int = 3) ->
             raise RuntimeError(f"the scheduler did not start: {line} {programs.output(scheduler)}".rstrip())
         _drain(scheduler)
         where = json.loads(line)
-        said = _drain(start(_workers(where["address"], workers)))
+        program = start(_workers(where["address"], workers))
+        said = _drain(program)
         client = Client(where["address"], security=security, timeout=programs.READY)
         end.callback(client.close)
-        try:
-            client.wait_for_workers(workers, timeout=programs.READY)
-        except TimeoutError as error:
-            raise RuntimeError(f"the workers did not start: {' '.join(said)}") from error
+        if not _all_there(client, workers, program):
+            raise RuntimeError(f"the workers did not start: {' '.join(said)}")
         return Cluster(client, where["dashboard"], security, end.pop_all())
 
 
@@ -103,6 +103,16 @@ def _start(
     program = programs.start(*command, *tls, env=env)
     end.callback(programs.stop, program)
     return program
+
+
+def _all_there(client: Client, workers: int, program: subprocess.Popen[str]) -> bool:
+    """Wait until so many workers have come, in vain when their program has ended or takes too long."""
+    deadline = time.monotonic() + programs.READY
+    while program.poll() is None and time.monotonic() < deadline:
+        with suppress(TimeoutError):
+            client.wait_for_workers(workers, timeout=0.2)
+            return True
+    return False
 
 
 def _drain(program: subprocess.Popen[str]) -> deque[str]:
