@@ -149,24 +149,33 @@ def lab(arguments: list[str]) -> int:
     return run(PYTHON, "-m", "jupyterlab", *options, *arguments).returncode
 
 
-def test(arguments: list[str]) -> int:
-    """Test helpers with coverage, and every notebook; or only what the arguments for pytest say.
+def parts() -> list[list[str]]:
+    """Return, as paths for pytest, the parts of the tests that go side by side, as all wait much of their time."""
+    queue = ["tests/test_two_hosts.py", *map(str, (ROOT / "tests").glob("test_jobqueue*.py"))]
+    runs = ["tests/test_notebooks_run.py"]
+    return [["tests", *(f"--ignore={path}" for path in queue + runs)], queue, runs, ["notebooks"]]
 
-    The notebooks take as long as all other tests, and those with two hosts mostly wait: so three go at once.
-    """
+
+def test(arguments: list[str]) -> int:
+    """Test helpers with coverage, and every notebook; or only what the arguments for pytest say."""
     install("[test]")
     pytest = [PYTHON, "-m", "pytest"]
     if arguments:
         return run(*pytest, *arguments).returncode
-    runs, hosts = "tests/test_notebooks_run.py", "tests/test_two_hosts.py"
-    options = {"cwd": ROOT, "env": environment(), "stdout": subprocess.PIPE, "text": True}
+    children = []
     with contextlib.ExitStack() as stack:
-        commands = [[*pytest, "-q", "-rs", *files] for files in ([hosts], [runs, "notebooks"])]
-        beside = [stack.enter_context(subprocess.Popen(command, **options)) for command in commands]
-        tests = run(*pytest, "--cov=helpers", "tests", f"--ignore={runs}", f"--ignore={hosts}").returncode
-        for child in beside:
-            print(child.communicate()[0], flush=True)
-    return 1 if tests or any(child.returncode for child in beside) else 0
+        for number, paths in enumerate(parts()):  # The first part is seen as it goes, the others at their end.
+            command = [*pytest, "-q", "-rs", "--cov=helpers", "--cov-report=", *paths]
+            variables = {**environment(), "COVERAGE_FILE": str(ROOT / f".coverage.{number}")}
+            output = subprocess.PIPE if number else None
+            child = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, text=True, errors="replace")
+            children.append(stack.enter_context(child))
+            stack.callback(child.terminate)  # when this program is interrupted; it has no effect later
+        for child in children:
+            print(child.communicate()[0] or "", flush=True)
+    for step in ("combine", "report"):
+        run(PYTHON, "-m", "coverage", step)
+    return int(any(child.returncode for child in children))
 
 
 def bench(arguments: list[str]) -> int:
