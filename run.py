@@ -112,10 +112,11 @@ def install(extra: str) -> None:
         return
     STAMP.unlink(missing_ok=True)  # Should this be interrupted, the next start has to begin again.
     print("Installing into .venv (once, a minute or two) ...", flush=True)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", f".{extra}"]
-    done = run(*pip, stderr=subprocess.PIPE)
+    options = ["--quiet", "--no-compile", "-c", "constraints.txt"]
+    done = run(PYTHON, "-m", "pip", "install", *options, "-e", f".{extra}", stderr=subprocess.PIPE)
     if done.returncode:
         fail(f"pip could not install ({last_error(done.stderr)})", "check the network and run again")
+    run(PYTHON, "-m", "compileall", "-qq", "-j0", VENV)  # on all cores, where pip would use one
     quiet_jupyterlab()
     STAMP.write_text(fingerprint(extra, version))
 
@@ -150,7 +151,7 @@ def lab(arguments: list[str]) -> int:
 
 
 def parts() -> list[list[str]]:
-    """Return, as paths for pytest, the parts of the tests that go side by side, as all wait much of their time."""
+    """Return the paths for pytest of the parts that go side by side, as all wait much of their time."""
     queue = ["tests/test_two_hosts.py", *map(str, (ROOT / "tests").glob("test_jobqueue*.py"))]
     runs = ["tests/test_notebooks_run.py"]
     return [["tests", *(f"--ignore={path}" for path in queue + runs)], queue, runs, ["notebooks"]]
@@ -164,13 +165,16 @@ def test(arguments: list[str]) -> int:
         return run(*pytest, *arguments).returncode
     children = []
     with contextlib.ExitStack() as stack:
-        for number, paths in enumerate(parts()):  # The first part is seen as it goes, the others at their end.
+        for number, paths in enumerate(parts()):
+            options = {
+                "cwd": ROOT,
+                "env": {**environment(), "COVERAGE_FILE": str(ROOT / f".coverage.{number}")},
+                "stdout": subprocess.PIPE if number else None,  # The first is seen as it goes.
+                "text": True,
+            }
             command = [*pytest, "-q", "-rs", "--cov=helpers", "--cov-report=", *paths]
-            variables = {**environment(), "COVERAGE_FILE": str(ROOT / f".coverage.{number}")}
-            output = subprocess.PIPE if number else None
-            child = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, text=True, errors="replace")
-            children.append(stack.enter_context(child))
-            stack.callback(child.terminate)  # when this program is interrupted; it has no effect later
+            children.append(stack.enter_context(subprocess.Popen(command, **options)))
+            stack.callback(children[-1].terminate)  # after an interrupt; one that has ended does not notice
         for child in children:
             print(child.communicate()[0] or "", flush=True)
     for step in ("combine", "report"):
