@@ -152,9 +152,10 @@ def lab(arguments: list[str]) -> int:
 
 def parts() -> list[list[str]]:
     """Return the paths for pytest of the parts that go side by side, as all wait much of their time."""
-    queue = ["tests/test_two_hosts.py", *map(str, (ROOT / "tests").glob("test_jobqueue*.py"))]
+    queue = sorted((ROOT / "tests").glob("test_jobqueue*.py"))
+    machines = ["tests/test_two_hosts.py", "tests/test_engine.py", *map(str, queue)]
     runs = ["tests/test_notebooks_run.py"]
-    return [["tests", *(f"--ignore={path}" for path in queue + runs)], queue, runs, ["notebooks"]]
+    return [["tests", *(f"--ignore={path}" for path in machines + runs)], machines, runs, ["notebooks"]]
 
 
 def test(arguments: list[str]) -> int:
