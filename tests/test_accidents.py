@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -86,6 +87,17 @@ def test_a_crashed_thread_takes_all_others_with_it():
     assert accident.exit_codes == {}
     assert errors(accident) == dict.fromkeys(EVERYBODY, "died at work")
     assert accident.trace.pids == {accident.trace.master}
+
+
+def test_a_crash_that_comes_when_another_thread_is_done_is_played_again(monkeypatch):
+    crash = accidents.thread_crashes()
+    first, *others = crash.trace.spans
+    done = replace(first, samples=((crash.moment - 1, 0.0),) * accidents._SLICES, error=None)
+    late = replace(crash, trace=replace(crash.trace, spans=(done, *others)))
+    assert late.finished == [1]
+    plays = iter([late, late, crash])
+    monkeypatch.setattr(accidents, "_run", lambda scene: next(plays))
+    assert accidents.thread_crashes() is crash
 
 
 def test_an_exception_in_a_thread_ends_this_thread_only():
