@@ -96,6 +96,13 @@ def temp() -> Iterator[Path]:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """Make a copy of the notebooks' folder, on the same disk: other tests may run them there meanwhile."""
+    with tempfile.TemporaryDirectory(prefix=".run-", dir=ROOT) as made:
+        yield shutil.copytree(FOLDER, Path(made, FOLDER.name), ignore=shutil.ignore_patterns("tmp*"))
+
+
+@pytest.fixture
 def mark() -> Iterator[str]:
     """Make a mark, and end all that carries it when the test is over."""
     text = uuid.uuid4().hex
@@ -171,15 +178,15 @@ def is_true(reason: str) -> bool:
 
 @pytest.mark.timeout(HARD + 60)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name[:2])
-def test_notebook(path, mark, temp, capsys):
-    before = files(FOLDER)
-    run = Run(nbformat.read(path, as_version=4), FOLDER, environment(mark, temp))
+def test_notebook(path, folder, mark, temp, capsys):
+    before = files(folder)
+    run = Run(nbformat.read(path, as_version=4), folder, environment(mark, temp))
     left = left_behind(mark)
     with capsys.disabled():
         print(f"\n{path.name}: {run.times()}")
     assert not run.problem, f"{path.name} {run.problem}"
     assert not left
-    assert files(FOLDER) == before
+    assert files(folder) == before
     assert files(temp) == set()
     assert [line for line in run.printed().splitlines() if "does not hold here" in line] == []
     assert excuses(run.printed()) == []
