@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import pytest
 
-from helpers import compiled, jobs, machine, ways
+from helpers import compiled, jobs, machine, measure, ways
 
 needs_numba = pytest.mark.skipif(bool(compiled.lacks()), reason=compiled.lacks())
 SUMS = [compiled.pi_sum_numpy]
@@ -94,12 +94,16 @@ def test_only_the_one_that_releases_the_gil_lets_others_run():
 @needs_numba
 @pytest.mark.skipif(bool(machine.lacks(cores_needed=2)), reason=machine.lacks(cores_needed=2))
 def test_two_threads_keep_two_cores_busy_without_the_gil_and_one_with_it():
-    """Processes show whether two cores are to be had at all at the moment."""
+    """Processes show whether two cores are to be had at all at the moment.
+
+    A reading of the clocks may be disturbed, but not in every run.
+    """
     free = [partial(compiled.pi_sum_compiled, 80_000_000)] * 2
     held = [partial(compiled.pi_sum_compiled_with_gil, 80_000_000)] * 2
-    end, had = time.perf_counter() + 4, 0
     if machine.gil():
-        assert ways.run(held, "threads", 2).peak_cores_busy < 1.3
+        in_turns = measure.again(partial(ways.run, held, "threads", 2), lambda run: run.peak_cores_busy < 1.3)
+        assert in_turns.peak_cores_busy < 1.3
+    end, had = time.perf_counter() + 4, 0
     with ways.pool("threads", 2) as by_threads, ways.pool("processes", 2) as by_processes:
         while by_threads(free).peak_cores_busy < 1.5:
             had += by_processes(free).peak_cores_busy >= 1.5
