@@ -21,6 +21,7 @@ from helpers.engine import cluster as cluster_module
 from helpers.jobqueue import functions
 
 POSIX = os.name == "posix"
+LONG = 1_000_000  # terms, about a tenth of a second: so two overlap even if one worker sleeps for a moment
 square, pi_sum = functions.find("square"), functions.find("pi_sum")
 
 
@@ -66,8 +67,8 @@ def test_the_functions_of_the_queue_run_unchanged(cluster):
 
 
 def test_a_run_is_a_trace_of_all_tasks_in_order(cluster):
-    trace = engine.run(cluster.client, "pi_sum", [200_000, 1000, 200_000, 200_000, 200_000, 200_000])
-    assert trace.values == [pi_sum(200_000), pi_sum(1000), *[pi_sum(200_000)] * 4]
+    trace = engine.run(cluster.client, "pi_sum", [LONG, 1000, LONG, LONG, LONG, LONG])
+    assert trace.values == [pi_sum(LONG), pi_sum(1000), *[pi_sum(LONG)] * 4]
     assert [span.job for span in trace.spans] == list(range(6))
     assert trace.pids == set(cluster.pids)
     assert trace.most_at_once == 2
