@@ -119,8 +119,8 @@ def _run(scene: str) -> Accident:
     with _started(scene) as program:
         for line in program.stdout or ():
             events.append(json.loads(line))
-            all_started = sum(event["event"] == "started" for event in events) == 3
-            if scene == "master-killed" and all_started and program.poll() is None:
+            at_work = {event["worker"] for event in events if event["event"] == "working"}
+            if scene == "master-killed" and len(at_work) == 3 and program.poll() is None:
                 program.kill()
                 program.wait()
                 events.append({"event": "moment", "at": time.perf_counter()})
@@ -187,14 +187,15 @@ def _tell(event: str, /, worker: int | None = None, **details: Any) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def _work(number: int, mishap: str = "", watch: bool = False) -> None:
-    """Do sums for pi and tell each step; half-way, let the mishap happen."""
+def _work(number: int, all_started: Any, mishap: str = "", watch: bool = False) -> None:
+    """Wait for the others, then do sums for pi and tell each step; half-way, let the mishap happen."""
     if watch:
         leave_with_parent()
     began = time.thread_time()
     me = Worker(os.getpid(), threading.get_native_id())
     tell = partial(_tell, worker=number, pid=me.pid, thread=me.thread)
     tell("started", cpu=0.0)
+    all_started.wait()
     for done in range(_SLICES):
         jobs.pi_sum(100_000)
         tell("working", cpu=time.thread_time() - began)
@@ -236,9 +237,12 @@ def main(scene: str) -> None:
     """Play a scene: start three workers, wait for them, and tell how each ended."""
     kind, mishap, watch = _SCENES[scene]
     context: Any = multiprocessing.get_context(default_start_method())
-    make: Any = context.Process if kind == "processes" else threading.Thread
+    home: Any = context if kind == "processes" else threading
+    make = home.Process if kind == "processes" else home.Thread
+    all_started = home.Barrier(3, timeout=DEADLINE)
     _tell("master", pid=os.getpid())
-    workers = [make(target=_work, args=(n, mishap if n == 2 else "", watch and n == 3)) for n in (1, 2, 3)]
+    mishaps = {1: "", 2: mishap, 3: ""}
+    workers = [make(target=_work, args=(n, all_started, mishaps[n], watch and n == 3)) for n in mishaps]
     for worker in workers:
         worker.start()
     for number, worker in enumerate(workers, start=1):

@@ -68,6 +68,15 @@ def errors(accident):
     return {job + 1: error for job, error in accident.trace.errors.items()}
 
 
+@pytest.mark.parametrize("scene", accidents._SCENES)
+def test_nobody_begins_to_work_before_all_have_started(scene):
+    """Else one may crash all others before the last is there."""
+    with accidents._started(scene) as program:
+        events = [json.loads(line)["event"] for line in program.stdout]
+    assert events.count("started") == 3
+    assert "started" not in events[events.index("working") :]
+
+
 def test_a_killed_worker_process_harms_no_other():
     accident = after(accidents.worker_killed)
     assert stopped_half_way(accident, 2)
