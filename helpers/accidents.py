@@ -241,8 +241,8 @@ def main(scene: str) -> None:
     make = home.Process if kind == "processes" else home.Thread
     all_started = home.Barrier(3, timeout=DEADLINE)
     _tell("master", pid=os.getpid())
-    mishaps = {1: "", 2: mishap, 3: ""}
-    workers = [make(target=_work, args=(n, all_started, mishaps[n], watch and n == 3)) for n in mishaps]
+    arguments = [(n, all_started, mishap if n == 2 else "", watch and n == 3) for n in (1, 2, 3)]
+    workers = [make(target=_work, args=args) for args in arguments]
     for worker in workers:
         worker.start()
     for number, worker in enumerate(workers, start=1):

@@ -97,7 +97,7 @@ def temp() -> Iterator[Path]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Make a copy of the notebooks' folder, on the same disk: other tests may run them there meanwhile."""
+    """Make a copy of the notebooks' folder, on the same disk, without what others make there."""
     with tempfile.TemporaryDirectory(prefix=".run-", dir=ROOT) as made:
         yield shutil.copytree(FOLDER, Path(made, FOLDER.name), ignore=shutil.ignore_patterns("tmp*"))
 
