@@ -72,7 +72,7 @@ def test_the_functions_of_the_queue_run_unchanged(cluster):
 
 
 def test_a_run_is_a_trace_of_all_tasks_in_order(cluster):
-    """Which worker does which task is Dask's to decide: on a busy computer, one once did all long ones."""
+    """It is asked again when no two tasks overlap, as was seen twice on a busy computer."""
     tasks = [LONG, 1000, LONG, LONG, LONG, LONG]
     trace = measure.again(partial(engine.run, cluster.client, "pi_sum", tasks), two_at_once, seconds=10)
     assert trace.values == list(map(pi_sum, tasks))
