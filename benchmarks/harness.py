@@ -13,7 +13,7 @@ from functools import partial
 from multiprocessing import get_context
 from statistics import median
 
-from helpers import jobs, ways
+from helpers import children, jobs, ways
 
 WORKERS, ROUNDS = 2, 9
 JOBS = [partial(jobs.pi_sum, 100_000)] * 24
@@ -41,7 +41,7 @@ def call(job: Callable[[], object]) -> object:
 @contextmanager
 def bare(way: str) -> Iterator[Executor]:
     """Hand out the executor that a way is built on, with its workers up."""
-    context = get_context(ways.default_start_method())
+    context = get_context(children.default_start_method())
     make = partial(ThreadPoolExecutor, WORKERS)
     with make() if way == "threads" else ProcessPoolExecutor(WORKERS, context) as executor:
         yield executor

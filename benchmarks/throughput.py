@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from harness import seconds
 
-from helpers import engine, jobqueue, ways
+from helpers import children, engine, jobqueue
 from helpers.jobqueue import functions
 
 WORKERS, BATCH, ROUNDS = 2, 500, 5
@@ -70,7 +70,7 @@ def work(address: tuple[str, int], key: bytes) -> None:
 @contextmanager
 def plain_queues() -> Iterator[Callable[[int], None]]:
     """Start the tutorial's master and workers; hand out a function that has so many tasks done."""
-    context: Any = get_context(ways.default_start_method())
+    context: Any = get_context(children.default_start_method())
     with Master(("127.0.0.1", 0), b"abc", ctx=context) as master:
         workers = [context.Process(target=work, args=(master.address, b"abc")) for _ in range(WORKERS)]
         for worker in workers:
@@ -93,7 +93,7 @@ def plain_queues() -> Iterator[Callable[[int], None]]:
 @contextmanager
 def board(batch: int) -> Iterator[tuple[Callable[[int], None], jobqueue.Master]]:
     """Start our master and workers that take ``batch`` tasks at a time; hand out the same, and the master."""
-    with jobqueue.launch_master() as master, jobqueue.launch_workers(master, WORKERS, batch=batch):
+    with jobqueue.launch_master() as master, jobqueue.launch_workers(master, WORKERS, prefetch=batch):
         yield lambda count: drain(master.map("square", range(count))), master
 
 
@@ -112,7 +112,7 @@ def compare(tiny: bool) -> None:
     """Print tasks per second, each way beside the plain queues."""
     square = functions.find("square")
     few, small, large = (20, 200, 2000) if tiny else (500, 5000, 100_000)
-    context = get_context(ways.default_start_method())
+    context = get_context(children.default_start_method())
     with (
         plain_queues() as plain,
         board(1) as (single, _),

@@ -1,29 +1,50 @@
-"""The code behind the notebooks, a room for each thing it knows.
+"""The code behind the notebooks, in three ranks: a room imports those below it, and nothing imports upward.
 
-    machine           this computer: cores, memory, interpreter, limits, a health check, how many workers fit
-    jobs              the work: functions that keep a core busy, and functions that wait
-    compiled          the same sum in NumPy and in machine code, with the GIL and without
-    traces            when each job ran, and where; the figures that follow from it
-    ways              who does the work: serial, threads, processes, asyncio, interpreters
-    freethreaded      the same in a Python without a GIL, where this computer has one
-    measure           fair comparison: rounds taken in turns, medians, intervals
-    overhead          what handing out a job costs, and what a serial part leaves of the speed-up
-    oversubscription  more processes at work than there are cores
-    worker_costs      the memory of an idle worker, the way of a message to it and back
-    sharing           shared and separate memory, lost updates, and the lock that saves them
-    decision          from what a job is like to who should do it
-    claims            a sentence, its evidence, its verdict; the register of the statements
-    verdicts          the verdicts that all chapters store, and where each was given
-    charts            every picture
-    accidents         crashes on purpose, each in a program of its own
-    servers           real servers, for HTTP and for mails, and the clients that load them
-    jobqueue          a task queue that workers anywhere can take from
-    chaos             a run of the queue in which workers are killed at random and replaced
-    wiretap           a relay that shows what passes on a line
-    payloads          what a task carries: all that a file holds, or the path to it
-    engine            the queue's functions on dask.distributed, an engine that others have built
-    programs          other Python programs, started from here, that never outlive us
-    show              a function's real source, as a cell's output
+Instruments, for any chapter
 
-Nothing imports upward; ``tests/test_rooms.py`` holds the table of who may import whom.
+    machine        this computer: cores, memory, interpreter, limits, a health check, how many workers fit
+    jobs           the work: what keeps a core busy, what waits, and what kills or crashes its process
+    checks         what is wrong with an argument, in one line
+    programs       other Python programs, started from here, that never outlive us
+    children       child processes: their start method, and that they end with their parent
+    traces         when each job ran, and where; the figures that follow from it
+    clocked        the clocks round one job
+    ways           who does the work: serial, threads, processes, asyncio, interpreters
+    measure        fair comparison: rounds taken in turns, medians, intervals
+    claims         a sentence, its evidence, its verdict; the register of the statements
+    show           a function's real source as a cell's output; a value in one line
+    charts         every picture: its docstring says which module draws which
+
+Systems that chapters examine
+
+    jobqueue       a task queue that workers anywhere can take from
+        board          tasks, leases, retries, the shelf (a dead-letter queue): logic alone
+        shared         the board in its master, for many clients and workers at once
+        master         the program that serves the board
+        worker         the program that runs tasks
+        session        how a worker takes tasks, and sends its heartbeats
+        client         a connection to a master, to give tasks and collect results
+        batch          the tasks of one client on their way, and their results
+        launch         starts masters and workers as programs, and ends them
+    servers        real HTTP servers, a real mail server, and the clients that load them
+    engine         the queue's functions on dask.distributed, an engine that others have built
+
+Experiments, each for one chapter
+
+    experiments
+        sharing           01: shared and separate memory, lost updates, and the lock that saves them
+        accidents         01: a process or its master is killed, a thread crashes or raises an exception
+        dead_workers      01: which pool of processes notices that a worker has died
+        worker_costs      01: the start of a worker, its memory when idle, a message to it and back
+        oversubscription  02: more processes at work than there are cores
+        compiled          02: the same sum in NumPy and in machine code, with the GIL and without
+        freethreaded      02: the same in a Python without a GIL, where this computer has one
+        overhead          02: what handing out a job costs, and what a serial part leaves of the speed-up
+        decision          03: from what a job is like to who should do it
+        payloads          04: what a task carries: all that a file holds, or the path to it
+        chaos             05: a run of the queue in which workers are killed at random and replaced
+        wiretap           05: a relay that shows what passes on a line
+        verdicts          08: the verdicts that all chapters store, and where each was given
+
+``tests/test_rooms.py`` holds the table of who may import whom, module by module.
 """

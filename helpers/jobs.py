@@ -7,16 +7,17 @@ runs the job may use it to look at the clock.
 
 import hashlib
 import os
-import smtplib
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
-from email.message import EmailMessage
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
+
+from helpers import checks
 
 Tick = Callable[[], object]
 
@@ -27,7 +28,7 @@ def _no_tick() -> None:
 
 def pi_sum(terms: int = 400_000, tick: Tick = _no_tick) -> float:
     """Return pi, by adding ``terms`` fractions of Leibniz's series 4/1 - 4/3 + 4/5 - 4/7 ... ."""
-    _at_least(1, terms=terms)
+    checks.whole(terms=terms)
     total = 0.0
     for first in range(0, terms, 400):
         for k in range(first, min(first + 400, terms)):
@@ -42,7 +43,7 @@ def pi_digits(digits: int = 4000, tick: Tick = _no_tick) -> str:
     Machin's formula of 1706: pi = 16 arctan(1/5) - 4 arctan(1/239), with ten digits to spare for rounding.
     Python turns whole numbers of up to 4300 digits into text, so 4000 is the most that can be asked for.
     """
-    _at_least(1, digits=digits)
+    checks.whole(digits=digits)
     if digits > 4000:
         raise ValueError(f"digits: expected at most 4000, got {digits}")
     one = 10 ** (digits + 9)
@@ -67,7 +68,7 @@ def hash_block(megabytes: int = 16, tick: Tick = _no_tick) -> str:
 
     All the work is in native code of the standard library, which releases the GIL while it runs.
     """
-    _at_least(1, megabytes=megabytes)
+    checks.whole(megabytes=megabytes)
     piece, found = bytes(2**18), hashlib.sha256()
     for _ in range(megabytes * 4):
         found.update(piece)
@@ -91,6 +92,8 @@ def fetch(url: str) -> int:
 
     Raises OSError when nothing answers within ten seconds, ValueError for a URL that is not http://.
     """
+    from http.client import HTTPConnection  # only here, as it takes a while to import
+
     parts = _http(url)
     with closing(HTTPConnection(parts.netloc, timeout=10)) as server:
         server.request("GET", parts.path or "/")
@@ -156,6 +159,9 @@ def send_mail(mail: tuple[str, str, str, str, str, str]) -> str:
     Raises OSError when the server does not answer within ten seconds or refuses the mail, then one of
     ``smtplib.SMTPException``, which holds its words; TypeError or ValueError for what is no mail.
     """
+    import smtplib  # only here, as these take a while to import
+    from email.message import EmailMessage
+
     mail = Mail(*mail)
     host, _, port = mail.server.rpartition(":")
     if not port.isdigit():
@@ -176,7 +182,7 @@ def write_durably(folder: str | os.PathLike[str], size: int = 4096) -> int:
 
     Returns the number of bytes written. Raises OSError when the folder cannot be written to.
     """
-    _at_least(1, size=size)
+    checks.whole(size=size)
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         file.write(bytes(size))
         file.flush()
@@ -184,8 +190,19 @@ def write_durably(folder: str | os.PathLike[str], size: int = 4096) -> int:
     return size
 
 
-def _at_least(least: int, **arguments: int) -> None:
-    """Check that each argument is a whole number not below ``least``."""
-    for name, value in arguments.items():
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+def kill() -> None:
+    """End this process at once, with no chance to tidy up, as ``kill -9`` does."""
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def crash(_: object = None) -> None:
+    """End this process at once, whichever thread calls it, as a fault in an extension module's code does.
+
+    It sends itself the signal of a segmentation fault, SIGSEGV, that such a fault makes the system send. It
+    leaves no core file. The argument is not looked at.
+    """
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    signal.raise_signal(signal.SIGSEGV)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from helpers import checks
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -119,8 +121,7 @@ def capacity(kind: str, bytes_each: int) -> Capacity:
     """
     if kind not in ("processes", "threads"):
         raise ValueError(f"kind: expected 'processes' or 'threads', got {kind!r}")
-    if type(bytes_each) is not int or bytes_each < 1:
-        raise ValueError(f"bytes_each: expected a whole number of at least 1, got {bytes_each!r}")
+    checks.whole(bytes_each=bytes_each)
     left = limits()
     files = left.pop("RLIMIT_NOFILE", None)
     running = _threads_running() if left else 0

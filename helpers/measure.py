@@ -1,11 +1,5 @@
 """Fair comparison: every variant in every round, the same total work, medians, ranges and intervals."""
 
-import json
-import multiprocessing
-import os
-import subprocess
-import sys
-import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -14,9 +8,10 @@ from dataclasses import dataclass
 from functools import cache, partial
 from math import comb, inf
 from statistics import median
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from helpers import ways
+from helpers.clocked import Job
 from helpers.traces import Trace
 
 T = TypeVar("T")
@@ -47,7 +42,7 @@ class Speedup:
 
 
 def speedups(
-    jobs: Sequence[ways.Job],
+    jobs: Sequence[Job],
     way_names: Sequence[str] = ("threads", "processes"),
     workers: Sequence[int] = (1, 2, 4),
     rounds: int = 5,
@@ -76,7 +71,7 @@ def speedups(
 
 
 def weak_scaling(
-    job: ways.Job, way: str, workers: Sequence[int], jobs_each: int = 4, rounds: int = 5
+    job: Job, way: str, workers: Sequence[int], jobs_each: int = 4, rounds: int = 5
 ) -> list[Speedup]:
     """Give every worker the same number of jobs, so that the work grows with the workers.
 
@@ -224,37 +219,3 @@ def again(experiment: Callable[[], T], good: Callable[[T], bool], seconds: float
     while not good(result) and time.perf_counter() < end:
         result = experiment()
     return result
-
-
-def start_costs(rounds: int = 5) -> dict[str, list[float]]:
-    """Start a thread, and a process by each start method of this system, and wait until it has ended.
-
-    Returns the seconds that each took, a list for each kind, taken in turns. A program of its own does it,
-    with one thread and little memory: forking a notebook's kernel, which has many threads, is not safe. A
-    start method that needs a server has it running before the first round.
-    """
-    if not isinstance(rounds, int) or rounds < 1:
-        raise ValueError(f"rounds: expected a whole number of at least 1, got {rounds!r}")
-    program = f"from helpers import measure; measure.print_start_costs({rounds})"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    if done.returncode:
-        raise RuntimeError(f"the program that times the starts failed:\n{done.stderr}")
-    costs: dict[str, list[float]] = json.loads(done.stdout)
-    return costs
-
-
-def print_start_costs(rounds: int) -> None:
-    """Do what ``start_costs`` says, here, and print the result as one line of JSON."""
-    kinds: dict[str, Callable[..., Any]] = {"thread": threading.Thread}
-    for method in multiprocessing.get_all_start_methods():
-        kinds[method] = multiprocessing.get_context(method).Process  # type: ignore[attr-defined]
-    costs: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for number in range(rounds + 1):
-        for kind, make in kinds.items():
-            began = time.perf_counter()
-            worker = make(target=os.getpid)  # the least a worker can do; the child imports nothing for it
-            worker.start()
-            worker.join()
-            if number:  # round 0 is the warm-up
-                costs[kind].append(time.perf_counter() - began)
-    print(json.dumps(costs))

@@ -5,6 +5,7 @@ watches its standard input, which closes when we end for whatever reason, and th
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -77,6 +78,27 @@ def stop(program: subprocess.Popen[str]) -> int:
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
         return code
+
+
+def ask(module: str, *arguments: str) -> Any:
+    """Run a program that measures something and return its answer, the last line that it prints, from JSON.
+
+    Raises RuntimeError, with what the program said, when it fails.
+    """
+    program = start(module, *arguments)
+    try:
+        text = output(program)
+    finally:
+        code = stop(program)
+    if code:
+        raise RuntimeError(f"the program {' '.join([module, *arguments])} failed:\n{text}")
+    return json.loads(text.splitlines()[-1])
+
+
+def answer(measure: Callable[..., object], *arguments: object) -> None:
+    """In such a program: measure, and print the answer. Leave when nobody waits for it any more."""
+    when_input_closes(lambda: os._exit(1))
+    print(json.dumps(measure(*arguments)), flush=True)
 
 
 def when_input_closes(leave: Callable[[], object]) -> None:

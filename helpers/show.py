@@ -1,14 +1,38 @@
-"""A function's real source as a cell's output, so that no notebook holds a copy that can grow old."""
+"""What is shown: a function's real source, so that no notebook holds a copy; a value in one line."""
 
 import inspect
+import re
+import reprlib
 from collections.abc import Callable
 from typing import Any
-
-from IPython.display import Code, display
 
 
 def source(thing: Callable[..., Any] | type) -> None:
     """Show the source of a function or class, highlighted. Raises TypeError for anything else."""
+    from IPython.display import Code, display  # only here, as it takes a while to import
+
     if not (inspect.isfunction(thing) or inspect.isclass(thing)):
         raise TypeError(f"thing: expected a function or a class, got {thing!r}")
     display(Code(inspect.getsource(thing), language="python"))  # type: ignore[no-untyped-call]
+
+
+class _Short(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        """Count the bits of a large number: to turn it into text takes long, and Python may refuse to."""
+        return f"<int of {x.bit_length():,} bits>" if x.bit_length() > 2000 else super().repr_int(x, level)
+
+
+def short(value: object, longest: int = 60) -> str:
+    """Return a value in one line of at most about ``longest`` characters, whatever its repr does.
+
+    It holds no memory address, so it is the same on every run.
+    """
+    if isinstance(value, bytes | bytearray) and len(value) > longest:
+        return f"{len(value):,} bytes"  # to write out a large file only to cut it takes a while
+    cut = _Short()
+    cut.maxstring = cut.maxlong = cut.maxother = longest
+    try:
+        text = cut.repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))

@@ -10,7 +10,7 @@ import pytest
 from queue_helpers import HERE, KEY, Gate, Start
 
 from helpers import jobqueue, programs
-from helpers.jobqueue.protocol import KEY_VARIABLE
+from helpers.jobqueue.key import KEY_VARIABLE
 
 
 @pytest.fixture

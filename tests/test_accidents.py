@@ -12,7 +12,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from helpers import accidents
+from helpers.experiments import accidents
 
 POSIX = os.name == "posix"
 EVERYBODY, NOBODY = [1, 2, 3], []
@@ -129,38 +129,12 @@ def test_of_a_killed_master_only_the_worker_that_watches_it_leaves():
     assert len(accident.trace.pids | {accident.trace.master}) == 4
 
 
-def test_one_kind_of_pool_notices_a_dead_worker_and_the_other_waits():
-    before = set(psutil.Process().children(recursive=True))
-    notices = accidents.notices(patience=1)
-    assert set(psutil.Process().children(recursive=True)) <= before
-    executor, pool = notices["ProcessPoolExecutor"], notices["Pool"]
-    assert executor.noticed
-    assert executor.how == "BrokenProcessPool"
-    assert 0 < executor.seconds < 1
-    assert not executor.takes_more
-    assert not pool.noticed
-    assert pool.how == "still waiting after 1 s"
-    assert pool.seconds > 0.9
-    assert pool.takes_more
-
-
-@pytest.mark.parametrize("patience", [0, -1, 11])
-def test_patience_is_a_short_time(patience):
-    with pytest.raises(ValueError, match="patience: "):
-        accidents.notices(patience)
-
-
-def test_a_pool_that_cannot_be_asked_is_an_error():
-    with pytest.raises(RuntimeError, match="the program with a Whirlpool failed:"):
-        accidents._notice("Whirlpool", 1)
-
-
 INTERRUPTED = """
 import json
 import signal
 import threading
 import psutil
-from helpers import accidents
+from helpers.experiments import accidents
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us started in the background
 read = json.loads

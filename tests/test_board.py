@@ -153,7 +153,7 @@ def test_a_task_that_ends_every_worker_is_shelved_and_the_others_are_done(board)
         now += LEASE + 0.1
     ended = {result.number: len(result.errors) for result in results(board)}
     assert ended == {0: 0, 1: ATTEMPTS, 2: 0, 3: 0}
-    assert all("no sign of life" in error for error in board.shelf[0].errors)
+    assert all("no heartbeat" in error for error in board.shelf[0].errors)
 
 
 def test_who_leaves_gives_back_what_he_holds_in_its_order_and_unblamed(board):
@@ -332,7 +332,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(target=loans, worker=WORKERS, count=st.integers(1, 4))
     def crash(self, worker, count):
-        """Borrow, and give no sign of life until the lease is over."""
+        """Borrow, and give no heartbeat until the lease is over."""
         loans = self.lend(worker, count, None)
         self.now += LEASE + 0.5
         return loans

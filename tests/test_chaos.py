@@ -9,7 +9,8 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from helpers import chaos, jobqueue
+from helpers import jobqueue
+from helpers.experiments import chaos
 
 TASKS, TERMS = 60, 100_000
 
@@ -100,11 +101,11 @@ def test_a_task_that_crashes_its_workers_is_shelved_and_the_others_are_done():
         jobqueue.launch_master(lease=0.5, attempts=2, retry_delay=0) as master,
         jobqueue.launch_workers(master, 3) as workers,
     ):
-        (poison,) = master.submit("crash_worker", [None]).as_completed()
+        (poison,) = master.submit("crash", [None]).as_completed()
         assert list(master.map("square", range(9))) == [n * n for n in range(9)]
         (shelved,) = master.shelf()
         codes = sorted(workers.exit_codes, key=str)
-    assert (shelved.function, len(set(shelved.errors))) == ("crash_worker", 2)
-    assert "gave no sign of life" in poison.error
+    assert (shelved.function, len(set(shelved.errors))) == ("crash", 2)
+    assert "sent no heartbeat" in poison.error
     assert codes.count(None) == 1
     assert codes[0] == codes[1] == (-signal.SIGSEGV if sys.platform != "win32" else 0xC0000005)

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from helpers import compiled, jobs, machine, measure, ways
+from helpers import jobs, machine, measure, ways
+from helpers.experiments import compiled
 
 needs_numba = pytest.mark.skipif(bool(compiled.lacks()), reason=compiled.lacks())
 SUMS = [compiled.pi_sum_numpy]
@@ -121,7 +122,7 @@ def run_elsewhere(program, **env):
 @needs_numba
 def test_where_nothing_can_be_kept_it_is_compiled_at_every_import():
     """The only place that Numba may look for is inside a zip file, and there is none."""
-    program = "from helpers import compiled; print(compiled.pi_sum_compiled(1), compiled._with_gil.stats)"
+    program = "from helpers.experiments import compiled as c; print(c.pi_sum_compiled(1), c._with_gil.stats)"
     done = run_elsewhere(program, NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
     assert done.stdout.startswith("4.0 ")
     assert "cache_path=None" in done.stdout
@@ -131,7 +132,7 @@ def test_where_nothing_can_be_kept_it_is_compiled_at_every_import():
 @needs_numba
 def test_what_is_kept_is_used_again_and_stays_apart(tmp_path):
     """Numba would take the code kept for one value of nogil for the other's, if the function were one."""
-    program = "from helpers import compiled as c; print(*(f.stats for f in (c._without_gil, c._with_gil)))"
+    program = "from helpers.experiments import compiled as c; print(c._without_gil.stats, c._with_gil.stats)"
     first, again = (run_elsewhere(program, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
     assert first.stdout.count("cache_misses=Counter({'float64") == 2, first.stderr
     assert again.stdout.count("cache_hits=Counter({'float64") == 2, again.stderr
@@ -141,7 +142,7 @@ def test_what_is_kept_is_used_again_and_stays_apart(tmp_path):
 def test_without_numba_the_rest_works_and_it_says_so():
     program = (
         "import sys; sys.modules['numba'] = None\n"
-        "from helpers import compiled\n"
+        "from helpers.experiments import compiled\n"
         "print(compiled.pi_sum_numpy(1), compiled.lacks())\n"
         "try: compiled.pi_sum_compiled(1)\n"
         "except RuntimeError as error: print(error)"

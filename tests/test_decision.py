@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.decision import MANY, advise
+from helpers.experiments.decision import MANY, advise
 
 
 @pytest.mark.parametrize(

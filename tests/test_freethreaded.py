@@ -8,7 +8,8 @@ from functools import partial
 import psutil
 import pytest
 
-from helpers import freethreaded, jobs, machine, measure, programs
+from helpers import jobs, machine, measure, programs
+from helpers.experiments import freethreaded
 
 HAS_NO_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 

@@ -40,8 +40,8 @@ def test_launch_master_twice_on_a_port(master: jobqueue.Master) -> None:
 def test_launch_workers_wants_whole_numbers(pair: jobqueue.Master, number: Any) -> None:
     with pytest.raises(ValueError, match="count: expected a whole number"):
         jobqueue.launch_workers(pair, number)
-    with pytest.raises(ValueError, match="batch: expected a whole number"):
-        jobqueue.launch_workers(pair, batch=number)
+    with pytest.raises(ValueError, match="prefetch: expected a whole number"):
+        jobqueue.launch_workers(pair, prefetch=number)
 
 
 def test_launch_workers_wants_a_function_that_there_is(pair: jobqueue.Master) -> None:
@@ -98,7 +98,7 @@ def test_a_task_that_ends_every_worker_is_shelved_and_harms_no_other(gate: Gate)
             assert list(master.map("square", range(5), timeout=SOON)) == [0, 1, 4, 9, 16]
         (shelved,) = master.shelf()
     assert [int(error.split()[1].rpartition(":")[2]) for error in shelved.errors] == dead
-    assert all("gave no sign of life for 0.5 s" in error for error in shelved.errors)
+    assert all("sent no heartbeat for 0.5 s" in error for error in shelved.errors)
     assert (shelved.function, span.value) == ("fetch", None)
     assert all(error in str(span.error) for error in shelved.errors)
 

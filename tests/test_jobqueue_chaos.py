@@ -56,11 +56,11 @@ def check_run(master: jobqueue.Master, disturb: Callable[[], None]) -> None:
     assert (stats.waiting, stats.in_work, stats.done, stats.shelved) == (0, 0, SIZE, 0)
 
 
-@pytest.mark.parametrize("batch", [1, 20])
-def test_workers_that_are_killed_and_replaced_lose_nothing(batch: int) -> None:
+@pytest.mark.parametrize("prefetch", [1, 20])
+def test_workers_that_are_killed_and_replaced_lose_nothing(prefetch: int) -> None:
     with (
         jobqueue.launch_master(lease=1, attempts=10) as master,
-        jobqueue.launch_workers(master, COUNT, batch=batch) as workers,
+        jobqueue.launch_workers(master, COUNT, prefetch=prefetch) as workers,
     ):
 
         def replace() -> None:

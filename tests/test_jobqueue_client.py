@@ -182,7 +182,7 @@ def test_there_is_no_bar_unless_asked_for(pair: jobqueue.Master, capfd: pytest.C
 def test_an_endless_number_of_arguments_is_read_as_results_are_taken(alone: jobqueue.Master) -> None:
     read, most = itertools.count(), batch_module.WINDOW + batch_module._MESSAGE
     numbers = (len(str(n)) for n in read)
-    with jobqueue.launch_workers(alone, 2, batch=500):
+    with jobqueue.launch_workers(alone, 2, prefetch=500):
         results = alone.map("square", numbers, timeout=SOON)
         for taken in range(1, 30_001):
             assert next(results) == len(str(taken - 1)) ** 2
@@ -215,7 +215,7 @@ def test_of_large_arguments_fewer_are_under_way(alone: jobqueue.Master) -> None:
 def test_an_argument_that_cannot_be_sent(alone: jobqueue.Master, bad_at: int) -> None:
     lock = threading.Lock()
     numbers = (lock if n == bad_at else n for n in itertools.count())
-    with jobqueue.launch_workers(alone, 2, batch=500):
+    with jobqueue.launch_workers(alone, 2, prefetch=500):
         with pytest.raises(TypeError, match=f"arguments: number {bad_at} cannot be sent"):
             list(alone.map("square", numbers, timeout=SOON))
         assert until(lambda: nothing_left(alone))
@@ -229,7 +229,7 @@ def test_what_was_given_before_a_bad_argument_can_still_be_had(alone: jobqueue.M
         raise ZeroDivisionError("no more numbers")
 
     batch = alone.submit("square", numbers())
-    with jobqueue.launch_workers(alone, 2, batch=500):
+    with jobqueue.launch_workers(alone, 2, prefetch=500):
         spans = batch.as_completed(SOON)
         with pytest.raises(ZeroDivisionError, match="no more numbers"):
             list(spans)
@@ -367,7 +367,7 @@ def test_a_large_batch_resumes_with_arguments_that_nobody_has_read_yet(alone: jo
     alone.kill()
     with pytest.raises(jobqueue.MasterGone):
         batch.wait(SOON)
-    with jobqueue.launch_master() as other, jobqueue.launch_workers(other, 2, batch=500):
+    with jobqueue.launch_master() as other, jobqueue.launch_workers(other, 2, prefetch=500):
         batch.resume(other)
         assert [span.value for span in batch.in_order(SOON)] == [n * n for n in range(size)]
         assert other.stats().done == size

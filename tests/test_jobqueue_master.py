@@ -23,7 +23,8 @@ import pytest
 from queue_helpers import GONE, HERE, KEY, SOON, Address, Start, ended, one_line, posix, until
 
 from helpers import jobqueue, programs
-from helpers.jobqueue import protocol
+from helpers.jobqueue import transport
+from helpers.jobqueue.key import SHORTEST_KEY, risks
 
 
 def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def test_a_short_key_is_warned_of_with_the_remedy(start: Start) -> None:
     process = start("master", "--until-stdin-closes", key="short")
     ready(process)
     said = process.stderr.readline()
-    assert one_line(said, "warning", "5 bytes", "leave it out", str(protocol.SHORTEST_KEY))
+    assert one_line(said, "warning", "5 bytes", "leave it out", str(SHORTEST_KEY))
     assert "short" not in said.replace("shortest", "")
     process.stdin.close()
     assert ended(process, GONE) == (0, "", "")
@@ -185,19 +186,19 @@ def test_a_short_key_is_warned_of_with_the_remedy(start: Start) -> None:
         pass
 
 
-LONG = b"x" * protocol.SHORTEST_KEY
+LONG = b"x" * SHORTEST_KEY
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0.0", ""])
 def test_an_address_that_others_reach_is_warned_of_with_the_remedy(host: str) -> None:
-    (risk,) = protocol.risks(host, LONG)
+    (risk,) = risks(host, LONG)
     assert all(word in risk for word in ("run code", "127.0.0.1", "SSH tunnel"))
-    assert len(protocol.risks(host, LONG[1:])) == 2
+    assert len(risks(host, LONG[1:])) == 2
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1.2.3"])
 def test_this_machine_and_a_long_key_need_no_warning(host: str) -> None:
-    assert protocol.risks(host, LONG) == []
+    assert risks(host, LONG) == []
 
 
 # --- Whoever visits ----------------------------------------------------------------------------------
@@ -280,22 +281,26 @@ def _used(pid: int) -> int:
 def test_who_begins_a_proof_of_the_key_and_falls_silent_is_shown_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(protocol, "SILENCE", 2)
-    door = protocol._Door((HERE, 0), 1)
+    monkeypatch.setattr(transport, "SILENCE_TIMEOUT", 2)
+    listener = transport._Listener((HERE, 0), 1)
     with contextlib.ExitStack() as opened, ThreadPoolExecutor(3) as hosts:
-        opened.callback(door.close)
+        opened.callback(listener.close)
         proofs = []
         for said in (b"", b"\0\0", struct.pack("!i", 20) + b"half of it"):
-            visitor = opened.enter_context(socket.create_connection(door.address))
+            visitor = opened.enter_context(socket.create_connection(listener.address))
             visitor.sendall(said)
-            proofs.append(hosts.submit(opened.enter_context(door.accept()).recv_bytes, 256))
+            proofs.append(hosts.submit(opened.enter_context(listener.accept()).recv_bytes, 256))
         assert all(isinstance(proof.exception(SOON), OSError) for proof in proofs)
 
 
 def test_who_has_proved_the_key_may_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "SILENCE", 2)
-    door = protocol._Door((HERE, 0), 1)
-    with contextlib.closing(door), protocol._visit(door.address) as visitor, door.accept() as connection:
+    monkeypatch.setattr(transport, "SILENCE_TIMEOUT", 2)
+    listener = transport._Listener((HERE, 0), 1)
+    with (
+        contextlib.closing(listener),
+        transport._connect(listener.address) as visitor,
+        listener.accept() as connection,
+    ):
         visitor.send("at once")
         assert connection.recv() == "at once"
         alarm = threading.Timer(2.5, visitor.send, ["late"])

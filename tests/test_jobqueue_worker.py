@@ -17,8 +17,8 @@ import pytest
 from queue_helpers import GONE, HERE, KEY, SOON, Gate, Start, ended, one_line, posix, until
 
 from helpers import jobqueue
-from helpers.jobqueue import lender, protocol
-from helpers.jobqueue.protocol import KEY_VARIABLE
+from helpers.jobqueue import protocol, session
+from helpers.jobqueue.key import KEY_VARIABLE
 from helpers.traces import Span
 
 
@@ -40,7 +40,7 @@ def end_of(batch: jobqueue.Batch) -> Span:
         ["--host", "h", "--port", "p"],
         ["--host", "h", "--port", "1", "--function", "rm"],
         ["--host", "h", "--port", "1", "--function", "pi_sum", "--plain"],
-        ["--host", "h", "--port", "1", "--batch", "0"],
+        ["--host", "h", "--port", "1", "--prefetch", "0"],
     ],
 )
 def test_usage_errors(start: Start, arguments: list[str]) -> None:
@@ -103,7 +103,7 @@ def test_worker_where_no_master_is(start: Start) -> None:
 
 
 def test_nobody_is_waited_for_who_does_not_greet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "_PATIENCE", 0.3)
+    monkeypatch.setattr(protocol, "CONNECT_TIMEOUT", 0.3)
     with _others() as others:
         for name, port in others.items():
             with pytest.raises(jobqueue.NobodyThere, match=f"{HERE}:{port}.*check host and port"):
@@ -122,7 +122,7 @@ def test_workers_whose_master_is_killed(master: jobqueue.Master, connected: Star
     at_work = connected()
     give(master, "fetch", gate.url)
     gate.reached()
-    processes = [at_work, connected(), connected("--batch", "50"), connected("--plain")]
+    processes = [at_work, connected(), connected("--prefetch", "50"), connected("--plain")]
     master.kill()
     killed = time.monotonic()
     for process in processes:
@@ -132,7 +132,7 @@ def test_workers_whose_master_is_killed(master: jobqueue.Master, connected: Star
 
 
 @posix
-@pytest.mark.parametrize("options", [[], ["--batch", "9"], ["--plain"]], ids=["", "batch", "plain"])
+@pytest.mark.parametrize("options", [[], ["--prefetch", "9"], ["--plain"]], ids=["", "prefetch", "plain"])
 def test_worker_that_waits_ends_well_when_told(connected: Start, options: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         process = connected(*options)
@@ -162,7 +162,7 @@ def test_worker_at_work_finishes_first(
 def test_worker_that_is_told_gives_back_at_once_what_it_has_not_begun(
     master: jobqueue.Master, connected: Start, gate: Gate
 ) -> None:
-    process = connected("--batch", "5")
+    process = connected("--prefetch", "5")
     batch = master.submit("fetch", [gate.url] * 5)
     gate.reached()
     assert master.stats().in_work == 5
@@ -308,14 +308,14 @@ def test_worker_goes_on_after_whatever_it_takes(
         process = start("worker", "--host", HERE, "--port", master.port)
         board = jobqueue.connect(HERE, master.port, master.key).get_board()
         for number, (function, argument, error) in enumerate(fails):  # not all can be given to a client
-            time.sleep(2 * lender.READABLE)  # so that each is told of in a line of its own
+            time.sleep(2 * session._PRINT_INTERVAL)  # so that each is told of in a line of its own
             board.submit("odd", [(number, function, argument)])
             ((_, _, errors, _),) = board.collect("odd", number, 1, SOON)
             assert error in "".join(errors)
         for argument in goes_well:
-            time.sleep(2 * lender.READABLE)
+            time.sleep(2 * session._PRINT_INTERVAL)
             assert end_of(give(master, "square", argument)).error is None
-        time.sleep(2 * lender.READABLE)
+        time.sleep(2 * session._PRINT_INTERVAL)
         assert end_of(give(master, "square", 3)).value == 9
         lines = list(iter(process.stdout.readline, "square(3) = 9\n"))
         assert master.stats().shelved == len(master.shelf()) == len(fails)

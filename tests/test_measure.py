@@ -1,9 +1,6 @@
 """Fair comparisons: the figures of a speed-up, and when the repetitions stop."""
 
-import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 from contextlib import nullcontext
 from functools import partial
@@ -308,32 +305,3 @@ def test_again_runs_at_least_once(clock, seconds):
     run, left = experiment(clock, ["bad", "good"])
     assert measure.again(run, lambda result: result == "good", seconds=seconds) == "bad"
     assert list(left) == ["good"]
-
-
-def test_start_costs_has_every_kind(capfd, recwarn):
-    costs = measure.start_costs(rounds=2)
-    assert list(costs) == ["thread", *multiprocessing.get_all_start_methods()]
-    assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in costs.values())
-    assert capfd.readouterr() == ("", "")
-    assert not recwarn.list
-
-
-def test_the_program_that_times_the_starts_gives_no_warning():
-    """Forking a program that has threads would be one, from Python 3.12 on."""
-    program = "from helpers import measure; measure.print_start_costs(1)"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_start_costs_shows_why_its_program_failed(monkeypatch, tmp_path):
-    (tmp_path / "helpers.py").write_text("raise ImportError('these are other helpers')")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(RuntimeError, match="these are other helpers"):
-        measure.start_costs(1)
-
-
-@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2"])
-def test_start_costs_refuses_a_wrong_number_of_rounds(wrong):
-    with pytest.raises(ValueError, match=f"rounds: expected a whole number of at least 1, got {wrong!r}"):
-        measure.start_costs(wrong)

@@ -28,7 +28,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode, v4
 
-from helpers import compiled, freethreaded, machine, ways
+from helpers import machine, ways
+from helpers.experiments import compiled, freethreaded
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import jobs, overhead
-from helpers.overhead import Sweep
+from helpers import jobs
+from helpers.experiments import overhead
+from helpers.experiments.overhead import Sweep
 
 SIZES = (0.001, 0.01, 0.1)
 

@@ -6,7 +6,8 @@ import sys
 import psutil
 import pytest
 
-from helpers import machine, oversubscription
+from helpers import machine
+from helpers.experiments import oversubscription
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from helpers import jobqueue, payloads
+from helpers import jobqueue
+from helpers.experiments import payloads
 
 
 @pytest.fixture(scope="module")

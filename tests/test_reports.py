@@ -51,16 +51,16 @@ def test_a_worker_is_known_by_its_computer_and_its_process():
 
 
 def test_a_task_whose_worker_died_has_an_error_and_no_time_at_work():
-    span = reports.unpack(5, "there:12", None, "no sign of life", 1.0, 9.0, 3.0)
-    assert span == Span(5, Worker(12, 0, "there"), 1.0, 9.0, 9.0, 9.0, 0.0, error="no sign of life")
+    span = reports.unpack(5, "there:12", None, "no heartbeat", 1.0, 9.0, 3.0)
+    assert span == Span(5, Worker(12, 0, "there"), 1.0, 9.0, 9.0, 9.0, 0.0, error="no heartbeat")
 
 
 def test_a_value_comes_home_without_its_times():
     value = home(SPAN, name="there:12#3", unpack=reports.unpack_value)
     assert value == reports.Value(5, "there:12#3", "value", None)
     assert value.pid == 12
-    lost = reports.unpack_value(5, "there:12", None, "no sign of life", 1.0, 9.0, 3.0)
-    assert lost == reports.Value(5, "there:12", None, "no sign of life")
+    lost = reports.unpack_value(5, "there:12", None, "no heartbeat", 1.0, 9.0, 3.0)
+    assert lost == reports.Value(5, "there:12", None, "no heartbeat")
 
 
 def test_an_error_comes_home():

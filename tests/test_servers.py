@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from helpers import jobs, servers, ways
+from helpers import children, jobs, servers
 
 KINDS = pytest.mark.parametrize("kind", servers.KINDS)
 THREADS = {"pre-fork": 1, "threaded": 4, "hybrid": 2}  # in each process of a server of four workers
@@ -280,7 +280,7 @@ def test_a_crash_costs_a_threaded_server_everything_from_then_on():
 
 
 @pytest.mark.parametrize(
-    "method", sorted(set(multiprocessing.get_all_start_methods()) - {ways.default_start_method()})
+    "method", sorted(set(multiprocessing.get_all_start_methods()) - {children.default_start_method()})
 )
 def test_workers_share_the_socket_however_they_are_started(monkeypatch, method):
     monkeypatch.setenv("HELPERS_START_METHOD", method)

@@ -4,7 +4,8 @@ import multiprocessing
 
 import pytest
 
-from helpers import machine, sharing
+from helpers import machine
+from helpers.experiments import sharing
 
 
 def test_what_threads_write_the_master_sees():

@@ -22,7 +22,7 @@ import pytest
 
 from helpers.engine import __main__ as engine_program
 from helpers.engine import certify
-from helpers.jobqueue.protocol import SILENCE
+from helpers.jobqueue.transport import SILENCE_TIMEOUT
 from helpers.traces import Span, Trace, Worker
 
 NEAR, FAR = "10.0.0.1", "10.0.0.2"  # those in the docstring of the engine's program
@@ -282,7 +282,7 @@ def cable_out_for_good(network):
         said, errors = worker.communicate(timeout=200)
         assert worker.returncode == 5, said
         assert errors == "worker: the master went away: start it again, then this worker\n"
-    assert time.monotonic() - pulled > SILENCE / 2  # so a cable that is out for a moment harms nobody
+    assert time.monotonic() - pulled > SILENCE_TIMEOUT / 2  # so a cable that is out for a moment harms nobody
     _, errors = lost.communicate(timeout=200)
     assert lost.returncode == 1
     assert "MasterGone" in errors.splitlines()[-1]

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import v4
 
-from helpers import claims, verdicts
+from helpers import claims
 from helpers.claims import STATEMENTS, Verdict
+from helpers.experiments import verdicts
 from tests.test_notebooks import NOTEBOOKS, Notebook, anchors, read
 
 FOLDER = Path(__file__).parent.parent / "notebooks"

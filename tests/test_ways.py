@@ -19,6 +19,7 @@ import pytest
 
 from helpers import jobs, measure, ways
 from helpers.traces import Worker
+from helpers.ways import cores, interpreters
 
 METHODS = multiprocessing.get_all_start_methods()
 KINDS = [("serial", None), ("threads", None), *(("processes", method) for method in METHODS)]
@@ -172,28 +173,6 @@ def test_an_unknown_start_method_is_refused(monkeypatch):
     monkeypatch.setenv("HELPERS_START_METHOD", "magic")
     with pytest.raises(ValueError, match=r"HELPERS_START_METHOD: this system has .*, got 'magic'"):
         ways.run([os.getpid], "processes")
-
-
-def how_i_was_started():
-    return type(multiprocessing.current_process()).__name__.removesuffix("Process").lower()
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_start_method_is_that_of_the_environment_variable(monkeypatch, method):
-    monkeypatch.setenv("HELPERS_START_METHOD", method)
-    assert ways.default_start_method() == method
-    assert ways.run([how_i_was_started], "processes").values == [method]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_start_method_is_that_of_the_argument(monkeypatch, method):
-    monkeypatch.setenv("HELPERS_START_METHOD", "spawn")
-    assert ways.run([how_i_was_started], "processes", 1, method).values == [method]
-
-
-def test_the_start_method_is_safe_unless_chosen(monkeypatch):
-    monkeypatch.delenv("HELPERS_START_METHOD", raising=False)
-    assert ways.default_start_method() == ("forkserver" if "forkserver" in METHODS else "spawn")
 
 
 def test_the_first_three_ways_are_those_of_the_pictures():
@@ -368,12 +347,8 @@ def test_interpreters_are_there_or_it_says_what_is_missing():
     assert len({worker.thread for worker in trace.workers} | {ME.thread}) == 3
 
 
-def test_no_way_lacks_anything_that_is_there():
-    assert {ways.lacks(way) for way in ways.ALL_WAYS} == {""}
-
-
 def test_a_meeting_waits_for_all_again_and_again():
-    meeting = ways._Meeting(2, queue.SimpleQueue())
+    meeting = interpreters.Meeting(2, queue.SimpleQueue())
     for _ in range(3):
         with ThreadPoolExecutor() as pool:
             first = pool.submit(meeting.wait, 30)
@@ -385,14 +360,18 @@ def test_a_meeting_waits_for_all_again_and_again():
         meeting.wait(0)
 
 
+def test_no_way_lacks_anything_that_is_there():
+    assert {ways.lacks(way) for way in ways.ALL_WAYS} == {""}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread cannot be told where to run")
 def test_workers_wait_on_cores_of_their_own_and_may_use_all_for_their_jobs():
     before = os.sched_getaffinity(0)
 
     def wait(number):
-        ways._wait_on_core(number)
+        cores.wait_on_core(number)
         waiting = os.sched_getaffinity(0)
-        ways._leave_core()
+        cores.leave_core()
         return waiting, os.sched_getaffinity(0)
 
     with ThreadPoolExecutor(1) as pool:

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from helpers import jobqueue, wiretap
+from helpers import jobqueue
+from helpers.experiments import wiretap
 
 SECRET = "meet me at noon"
 

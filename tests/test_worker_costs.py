@@ -11,7 +11,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from helpers import worker_costs
+from helpers import programs
+from helpers.experiments import worker_costs
 
 POSIX = os.name == "posix"
 MEBIBYTE = 2**20
@@ -39,6 +40,21 @@ def test_private_memory_counts_what_is_one_s_own(monkeypatch):
     assert worker_costs.private_memory() > 0.9 * len(own)
 
 
+def test_start_costs_has_every_kind(capfd, recwarn):
+    costs = worker_costs.start_costs(rounds=2)
+    assert list(costs) == ["thread", *multiprocessing.get_all_start_methods()]
+    assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in costs.values())
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
+
+
+def test_the_program_that_times_the_starts_gives_no_warning():
+    """Forking a program that has threads would be one, from Python 3.12 on."""
+    program = "from helpers.experiments import worker_costs; worker_costs._start_costs('1')"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_round_trips_are_timed_by_rounds():
     seconds = worker_costs.round_trips(rounds=4)
     assert set(seconds) == {"thread", "process, queue", "process, pipe"}
@@ -47,28 +63,30 @@ def test_round_trips_are_timed_by_rounds():
 
 @pytest.mark.parametrize("rounds", [0, -1, 1.5, True, "many"])
 def test_rounds_are_a_whole_number(rounds):
-    with pytest.raises(ValueError, match="rounds: "):
-        worker_costs.round_trips(rounds)
+    for measure in (worker_costs.round_trips, worker_costs.start_costs):
+        with pytest.raises(ValueError, match="rounds: "):
+            measure(rounds)
 
 
 def test_a_program_that_fails_is_an_error_with_its_message():
-    with pytest.raises(RuntimeError, match=r"measures the-weather failed:(.|\n)*KeyError"):
-        worker_costs.ask("helpers.worker_costs", "the-weather")
+    with pytest.raises(RuntimeError, match=r"worker_costs the-weather failed:(.|\n)*KeyError"):
+        programs.ask("helpers.experiments.worker_costs", "the-weather")
 
 
 ENDINGS = [
     ("worker_costs.idle_memory()", "SIGKILL"),
     ("worker_costs.round_trips()", "SIGKILL"),
+    ("worker_costs.start_costs(1000)", "SIGKILL"),
     ("oversubscription.crowds()", "SIGKILL"),
     ("oversubscription.crowds()", "SIGINT"),
-    ("accidents.notices(10)", "SIGKILL"),
-    ("accidents.notices(10)", "SIGINT"),
+    ("dead_workers.notices(10)", "SIGKILL"),
+    ("dead_workers.notices(10)", "SIGINT"),
 ]
 
 
 READER = """
 import signal
-from helpers import accidents, oversubscription, worker_costs
+from helpers.experiments import dead_workers, oversubscription, worker_costs
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us started in the background
 while True:

@@ -16,6 +16,7 @@ no data, or figures that cannot be drawn, raise ValueError.
     bars      pictures of bars: costs, bars, panels, throughput
     board     pictures of a board of tasks: board, live_board
     mails     pictures of a mail queue: arrivals, attempts
+    tiles     a picture of all statements: verdicts
 """
 
 from helpers.charts.bars import bars, costs, panels, throughput

@@ -1,7 +1,8 @@
 """How figures are written in words, and what is said about data that cannot be drawn."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import UnionType
 from typing import Any
 
 UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -56,7 +57,11 @@ def data(size: float) -> str:
     return f"{number:,.0f} {name}" if number >= 99.5 else f"{number:.2g} {name}"
 
 
-def check_kind(name: str, items: Iterable[object], kind: Any) -> None:
+Kind = type | UnionType
+"""What ``isinstance`` takes."""
+
+
+def check_kind(name: str, items: Iterable[object], kind: Kind) -> None:
     """Raise TypeError unless all items are of a kind."""
     for item in items:
         if not isinstance(item, kind):
@@ -65,7 +70,7 @@ def check_kind(name: str, items: Iterable[object], kind: Any) -> None:
             )
 
 
-def check_dict(name: str, items: Any, kind: Any) -> None:
+def check_dict(name: str, items: Mapping[Any, object], kind: Kind) -> None:
     """Raise TypeError unless it is a dict with values of a kind, ValueError if it is empty."""
     check_kind(name, [items], dict)
     if not items:

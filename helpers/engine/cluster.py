@@ -19,7 +19,7 @@ import psutil
 from distributed import Client
 from distributed.security import Security
 
-from helpers import programs
+from helpers import checks, programs
 from helpers.engine.certificates import certify, options
 from helpers.engine.leave import FOLDER_VARIABLE
 
@@ -31,7 +31,8 @@ def launch(workers: int = 2, *, tls: bool = False, allowed_failures: int = 3) ->
     ``tls`` they and their clients need a certificate, which is made here. Raises ValueError for arguments
     that make no sense, RuntimeError with the program's own words when one does not start.
     """
-    _check(workers, allowed_failures)
+    checks.whole(workers=workers)
+    checks.whole(0, allowed_failures=allowed_failures)
     _hush()
     with ExitStack() as end:  # what is started is ended again, last to first, should anything go wrong here
         folder = tempfile.mkdtemp(prefix="engine-")
@@ -57,12 +58,6 @@ def _hush() -> None:
     """Keep Dask's remarks out of notebooks: what its user should know, it tells by exceptions as well."""
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _check(workers: int, allowed_failures: int) -> None:
-    for name, number, least in (("workers", workers, 1), ("allowed_failures", allowed_failures, 0)):
-        if type(number) is not int or number < least:
-            raise ValueError(f"{name}: expected a whole number of at least {least}, got {number!r}")
 
 
 def _scheduler(tls: bool) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from distributed import Client, Future, as_completed
 
-from helpers import ways
+from helpers import clocked
 from helpers.jobqueue import functions
 from helpers.traces import Span, Trace, Worker
 
@@ -31,7 +31,7 @@ def spans(client: Client, function: str, arguments: Iterable[Any], timeout: floa
     jobs = [partial(functions.find(function), argument) for argument in arguments]
     given = time.perf_counter()
     # pure=False: do each, even if an equal one has been done.
-    futures = client.map(ways.timed, range(len(jobs)), jobs, [given] * len(jobs), pure=False)
+    futures = client.map(clocked.timed, range(len(jobs)), jobs, [given] * len(jobs), pure=False)
     numbers = {future: number for number, future in enumerate(futures)}
     ended = as_completed(futures, with_results=True, raise_errors=False, timeout=timeout, loop=client.loop)
     for future, span in ended:

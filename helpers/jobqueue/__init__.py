@@ -11,20 +11,25 @@ plain queues, as in the article: task queue ---get---> worker ---put---> result 
 board      tasks, leases and results: logic alone
 shared     the board in the master, for many threads
 master     the program that holds the board and the plain queues
-lender     how a worker borrows tasks and gives signs of life; worker is its program
+session    how a worker takes tasks, and sends its heartbeats; worker is its program
 functions  what a worker can do, by name
 reports    what came of a task, on its way home
 clocks     how far one computer's clock is ahead of another's
-line       one connection to the board; batch and client use it to give tasks and collect results
-protocol   names, the key, how to reach each other, and the errors
+channel    connections to a board elsewhere
+batch      tasks on their way, and their results; client gives tasks and collects results by batches
 launch     starts the programs from Python, and ends them
+protocol   the names of what a master serves, and how to reach it
+transport  the sockets below
+key        where the key is found, and what is dangerous with it
+errors     what can go wrong that a user can mend
 """
 
 from helpers.jobqueue.batch import Batch
 from helpers.jobqueue.board import Board, Shelved, Stats
 from helpers.jobqueue.client import Client, TaskFailed
+from helpers.jobqueue.errors import KeyRefused, MasterGone, NobodyThere, QueueError
 from helpers.jobqueue.launch import Master, Workers, launch_master, launch_workers, try_worker
-from helpers.jobqueue.protocol import KeyRefused, MasterGone, NobodyThere, QueueError, connect
+from helpers.jobqueue.protocol import connect
 
 __all__ = [
     "Batch", "Board", "Client", "KeyRefused", "Master", "MasterGone", "NobodyThere", "QueueError", "Shelved",

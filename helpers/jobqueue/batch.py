@@ -9,8 +9,10 @@ from itertools import count, islice
 from typing import Any
 
 from helpers.jobqueue import functions, reports
+from helpers.jobqueue.channel import RemoteBoard
 from helpers.jobqueue.clocks import Offset
-from helpers.jobqueue.protocol import MasterGone, show
+from helpers.jobqueue.errors import MasterGone
+from helpers.show import short
 from helpers.traces import Span, Trace
 
 WINDOW, WINDOW_BYTES = 10_000, 64_000_000
@@ -18,15 +20,17 @@ WINDOW, WINDOW_BYTES = 10_000, 64_000_000
 most: so any number of tasks needs bounded memory, here and at the master."""
 
 _MESSAGE = 1000  # tasks or results in one message, at most
-_PAUSE = 0.0005  # seconds between two calls for results, so that the second brings more than one
-_TURN = 0.2  # seconds to wait for results in one call; an interrupt leaves one such call behind
-_PATIENCE = 1  # seconds more that a master may need to answer, before it counts as silent
+_COLLECT_INTERVAL = 0.0005  # seconds between two calls for results, so that the second brings more than one
+_COLLECT_TIMEOUT = 0.2  # seconds to wait for results in one call; an interrupt leaves one such call behind
+_ANSWER_TIMEOUT = 1  # seconds more that a master may need to answer, before it counts as silent
 
 
 class Batch:
     """Tasks that were given to a master. ``finished`` holds the span of each that has ended, by number."""
 
-    def __init__(self, master: Any, function: str, arguments: Iterable[Any], keep: bool = True) -> None:
+    def __init__(
+        self, master: RemoteBoard, function: str, arguments: Iterable[Any], keep: bool = True
+    ) -> None:
         """Give the first tasks to a master, by its client; the others follow as results are taken.
 
         ``keep`` is False for a batch of which only the values are wanted: it makes a ``reports.Value`` for
@@ -85,7 +89,7 @@ class Batch:
         workers = sorted({span.worker for span in spans}, key=lambda worker: (worker.host, worker.pid))
         return Trace("processes", spans, tuple(workers), self._master.pid)
 
-    def resume(self, master: Any) -> None:
+    def resume(self, master: RemoteBoard) -> None:
         """Give all that is not finished to another master; then go on as before."""
         self._join(master)
         tasks = [(number, self.function, packed) for number, (_, packed) in sorted(self._out.items())]
@@ -98,8 +102,8 @@ class Batch:
         self._rest = enumerate(())
         self._leave()
 
-    def _join(self, master: Any) -> None:
-        self._master, self._line = master, master.line()
+    def _join(self, master: RemoteBoard) -> None:
+        self._master, self._channel = master, master.channel()
         self._name, self._seen, self._offset = secrets.token_hex(8), 0, Offset()
 
     def _leave(self) -> None:
@@ -107,11 +111,11 @@ class Batch:
         if self._name:
             name, self._name = self._name, ""
             try:
-                self._line.ask("cancel", name, timeout=_PATIENCE)
+                self._channel.ask("cancel", name, timeout=_ANSWER_TIMEOUT)
             except (MasterGone, TimeoutError):
-                self._line.hang_up()
+                self._channel.close()
             else:
-                self._master.give_back(self._line)
+                self._master.give_back(self._channel)
 
     def _busy(self) -> bool:
         """Give out what may be given out, and tell whether anything is out."""
@@ -151,18 +155,18 @@ class Batch:
 
     def _submit(self, tasks: list[tuple[int, str, bytes]]) -> None:
         asked = time.perf_counter()
-        theirs = self._line.ask("submit", self._name, tasks)
+        theirs = self._channel.ask("submit", self._name, tasks)
         self._offset.add(asked, theirs, time.perf_counter())
 
     def _collect(self, timeout: float) -> None:
         """Wait for results, and note them."""
         until = time.perf_counter() + timeout
-        time.sleep(max(0, self._collected + _PAUSE - time.perf_counter()))
+        time.sleep(max(0, self._collected + _COLLECT_INTERVAL - time.perf_counter()))
         while (left := until - time.perf_counter()) > 0:
-            turn = min(_TURN, left)
+            turn = min(_COLLECT_TIMEOUT, left)
             try:
-                results = self._line.ask(
-                    "collect", self._name, self._seen, _MESSAGE, turn, timeout=turn + _PATIENCE
+                results = self._channel.ask(
+                    "collect", self._name, self._seen, _MESSAGE, turn, timeout=turn + _ANSWER_TIMEOUT
                 )
             except TimeoutError:
                 continue  # the next collect asks for the same again, and comes after this one
@@ -178,7 +182,7 @@ class Batch:
     def _names_of_those_out(self) -> str:
         """Return the first few tasks that are out, as one would type them."""
         arguments = (pickle.loads(packed) for _, packed in islice(self._out.values(), 5))
-        names = [f"{self.function}({show(argument)})" for argument in arguments]
+        names = [f"{self.function}({short(argument)})" for argument in arguments]
         return ", ".join(names) + ", ..." * (len(self._out) > 5)
 
     def _note(self, results: list[tuple[Any, ...]], back: float) -> None:

@@ -4,7 +4,7 @@
     waiting ------> in a worker's ------------> results, until their client has collected them
        ^                hands
        |                  |  an error, or the lease ran out
-       +------------------+--- after so many tries ---> the shelf: a result that holds the errors
+       +------------------+--- after so many tries ---> the shelf, a dead-letter queue: the errors
 
 This is logic alone: it knows no network and has no clock. Each call is handed the time, in seconds on one
 clock. A client's tasks form a batch and are numbered in it; arguments and reports are passed on unread.
@@ -81,7 +81,7 @@ class _Task:
     number: int
     function: str
     argument: bytes
-    order: int  # the how manieth on this board: the lower, the earlier it is lent
+    order: int  # its number on this board, from 1: the lower, the earlier it is lent
     holder: str | None = None  # the worker that it is lent to
     alone: bool = False  # to be lent without others, as it may be what ended a worker
     ended: bool = False
@@ -102,7 +102,7 @@ class Board:
     def __init__(self, lease: float = 5.0, attempts: int = 3, retry_delay: float = 0.1) -> None:
         """Make an empty board.
 
-        A worker's ``lease`` runs out so many seconds after its last sign of life. A task is tried
+        A worker's ``lease`` runs out so many seconds after its last heartbeat. A task is tried
         ``attempts`` times, the second time after ``retry_delay`` seconds, then after twice as many, and so
         on. Raises ValueError for a lease that is not over 0, attempts that are no whole number of at least
         1, or a delay under 0.
@@ -267,12 +267,12 @@ class Board:
             self._end(task, Result(task.number, worker, task.errors, report))
 
     def _lose(self, worker: str, now: float) -> None:
-        """Take all from a worker that gives no sign of life. Only a task that it held alone is to blame."""
+        """Take all from a worker whose heartbeats have ended. Only a task that it held alone is to blame."""
         lost = self._hands.pop(worker, {})
         for task in reversed(lost):
             task.holder = None
             if len(lost) == 1:
-                error = f"worker {worker} gave no sign of life for {self.lease:g} s"
+                error = f"worker {worker} sent no heartbeat for {self.lease:g} s"
                 self._fail(task, worker, error, None, now)
             else:
                 task.alone = True

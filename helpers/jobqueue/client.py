@@ -5,7 +5,7 @@ from typing import Any
 
 from helpers.jobqueue.batch import Batch
 from helpers.jobqueue.board import Shelved, Stats
-from helpers.jobqueue.line import Line
+from helpers.jobqueue.channel import RemoteBoard
 from helpers.jobqueue.protocol import connect
 from helpers.jobqueue.reports import Value
 from helpers.traces import Trace
@@ -15,7 +15,7 @@ class TaskFailed(RuntimeError):
     """A task was given up. The message holds the errors of its tries."""
 
 
-class Client:
+class Client(RemoteBoard):
     """A master's client: work for its workers, its figures, and its two plain queues."""
 
     def __init__(self, host: str, port: int, key: bytes) -> None:
@@ -23,10 +23,9 @@ class Client:
         self.host, self.port, self.key = host, port, key
         self._manager = connect(host, port, key)
         self.task_queue, self.result_queue = self._manager.get_task_queue(), self._manager.get_result_queue()
-        self._board = self._manager.get_board()
-        self.pid: int = self._board.hello()
-        self._idle: list[Line] = []
-        self._line = self.line()
+        board = self._manager.get_board()
+        super().__init__(board, board.hello())
+        self._channel = self.channel()
 
     def __repr__(self) -> str:
         """Return where the master is, and never its key."""
@@ -65,23 +64,11 @@ class Client:
 
     def stats(self) -> Stats:
         """Return what is on the board, and what has been done since the master started."""
-        return Stats(*self._line.ask("stats"))
+        return Stats(*self._channel.ask("stats"))
 
     def shelf(self) -> list[Shelved]:
         """Return the tasks that were given up, the last thousand, with the errors of all their tries."""
-        return [Shelved(*task) for task in self._line.ask("shelf")]
-
-    def line(self) -> Line:
-        """Return a line to the board that nobody uses: one that was given back just now, or a new one."""
-        while self._idle:
-            if (line := self._idle.pop()).fresh:
-                return line
-            line.hang_up()
-        return Line(self._board, repr(self))
-
-    def give_back(self, line: Line) -> None:
-        """Take a line back for the next batch: to open a new one takes longer than a few small tasks."""
-        self._idle.append(line)
+        return [Shelved(*task) for task in self._channel.ask("shelf")]
 
 
 def _values(batch: Batch, ends: Iterator[Value]) -> Iterator[Any]:

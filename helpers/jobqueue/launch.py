@@ -14,11 +14,12 @@ import weakref
 from collections.abc import Iterator
 from typing import Self
 
-from helpers import programs
+from helpers import checks, programs
 from helpers.jobqueue import functions
 from helpers.jobqueue.board import Board
 from helpers.jobqueue.client import Client
-from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, risks
+from helpers.jobqueue.errors import QueueError
+from helpers.jobqueue.key import KEY_VARIABLE, risks
 
 
 def launch_master(
@@ -32,7 +33,7 @@ def launch_master(
 ) -> "Master":
     """Start a master in a program of its own and wait until it accepts connections.
 
-    ``key`` is a new random one unless given. A worker that gives no sign of life for ``lease`` seconds loses
+    ``key`` is a new random one unless given. A worker that sends no heartbeat for ``lease`` seconds loses
     its tasks to others; a task is tried ``attempts`` times, after ``retry_delay`` seconds, twice as many,
     and so on. Raises ValueError for figures that make no sense and QueueError when the master cannot serve,
     and warns of an address or a key that is dangerous.
@@ -54,17 +55,16 @@ def launch_master(
 
 
 def launch_workers(
-    master: Client, count: int = 1, *, plain: bool = False, batch: int = 1, function: str | None = None
+    master: Client, count: int = 1, *, plain: bool = False, prefetch: int = 1, function: str | None = None
 ) -> "Workers":
     """Start ``count`` workers of this master and wait until all are connected.
 
-    Each takes ``batch`` tasks at a time, of one ``function`` if it is given. ``plain`` ones square the
+    Each takes ``prefetch`` tasks at a time, of one ``function`` if it is given. ``plain`` ones square the
     numbers in the plain queue until there are no more, and leave. Raises ValueError for other arguments, and
     QueueError with the worker's own words when one cannot connect.
     """
-    _check_count(count, "count")
-    _check_count(batch, "batch")
-    options = ["--plain"] if plain else [f"--batch={batch}"]
+    checks.whole(count=count, prefetch=prefetch)
+    options = ["--plain"] if plain else [f"--prefetch={prefetch}"]
     if function is not None:
         functions.find(function)
         options.append(f"--function={function}")
@@ -81,11 +81,6 @@ def try_worker(host: str, port: int, key: str) -> tuple[int, str]:
     finally:
         code = programs.stop(program)
     return code, output.strip()
-
-
-def _check_count(number: int, name: str) -> None:
-    if not isinstance(number, int) or number < 1:
-        raise ValueError(f"{name}: expected a whole number of at least 1, got {number!r}")
 
 
 def _start_worker(host: str, port: int, key: bytes, options: list[str]) -> subprocess.Popen[str]:
@@ -166,7 +161,7 @@ class Workers:
 
         Raises QueueError with the worker's own words when one cannot connect, or after ``stop``.
         """
-        _check_count(count, "count")
+        checks.whole(count=count)
         if not self._end.alive:
             raise QueueError("these workers have been stopped: launch new ones")
         where, key = (self._master.host, self._master.port), self._master.key

@@ -24,8 +24,10 @@ from typing import Any
 
 from helpers import programs
 from helpers.jobqueue.board import Board
-from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, find_key, risks
+from helpers.jobqueue.errors import QueueError
+from helpers.jobqueue.key import KEY_VARIABLE, find_key, risks
 from helpers.jobqueue.shared import SharedBoard
+from helpers.jobqueue.transport import SERIALIZER
 
 
 def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None], board: Board | None = None) -> None:
@@ -41,7 +43,7 @@ def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None], board:
     Master.register("get_result_queue", callable=lambda: results)
     Master.register("get_board", callable=lambda: shared)
 
-    server = Master((host, port), key, serializer="tuned").get_server()
+    server = Master((host, port), key, serializer=SERIALIZER).get_server()
     ready(server.address)
     server.serve_forever()
 
@@ -92,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--key-file", help=f"a file that holds the key (default: {KEY_VARIABLE}, or a new key)"
     )
-    parser.add_argument("--lease", type=float, default=5.0, help="seconds that a silent worker keeps a task")
+    parser.add_argument(
+        "--lease", type=float, default=5.0, help="seconds that a worker keeps its tasks after a heartbeat"
+    )
     parser.add_argument("--attempts", type=int, default=3, help="how often a failing task is tried")
     parser.add_argument("--retry-delay", type=float, default=0.1, help="seconds before the second attempt")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")

@@ -5,8 +5,8 @@ import pickle
 import socket
 from typing import Any, NamedTuple
 
+from helpers.clocked import Clocked
 from helpers.traces import Span, Worker
-from helpers.ways import Clocked
 
 Report = tuple[int, float, float, float, int | None, tuple[tuple[float, float], ...], bytes]
 """Thread, started, finished (on the master's clock), CPU seconds, switches, samples, and the packed value."""

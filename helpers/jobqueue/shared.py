@@ -29,7 +29,7 @@ class SharedBoard:
         """Return the name by which a worker is known here, its own if no other had it; and the lease in s.
 
         Computers may be of one name, and process numbers come again: of two workers with one name, one
-        would keep the other's tasks alive.
+        would keep the other's leases alive.
         """
         with self._work:
             self._names[worker] += 1

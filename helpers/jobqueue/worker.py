@@ -1,6 +1,6 @@
 """The worker: a program that takes tasks from a master, runs them, and reports what came of them.
 
-    python -m helpers.jobqueue.worker --host H --port P [--key-file F] [--function square] [--batch 1]
+    python -m helpers.jobqueue.worker --host H --port P [--key-file F] [--function square] [--prefetch 1]
     python -m helpers.jobqueue.worker --host H --port P [--key-file F] --plain
 
 Exit codes: 0 done, 2 usage, 3 the key was refused, 4 nothing answers at that address, 5 the master went away.
@@ -20,8 +20,11 @@ from typing import Any
 
 from helpers import programs
 from helpers.jobqueue import functions
-from helpers.jobqueue.lender import GONE, Lender, leave_without_master, work
-from helpers.jobqueue.protocol import KEY_VARIABLE, QueueError, QueueManager, connect, find_key, show
+from helpers.jobqueue.errors import QueueError
+from helpers.jobqueue.key import KEY_VARIABLE, find_key
+from helpers.jobqueue.protocol import QueueManager, connect
+from helpers.jobqueue.session import GONE, Session, leave_without_master, work
+from helpers.show import short
 
 
 def work_plain(manager: QueueManager) -> None:
@@ -32,7 +35,7 @@ def work_plain(manager: QueueManager) -> None:
             n = tasks.get(timeout=1)
         except queue.Empty:
             return
-        print(f"working on {show(n)} * {show(n)}", flush=True)
+        print(f"working on {short(n)} * {short(n)}", flush=True)
         results.put(_square_in_words(n))
 
 
@@ -40,7 +43,7 @@ def _square_in_words(n: Any) -> str:
     try:
         return f"{n} * {n} = {functions.square(n)}"
     except (TypeError, ValueError):  # no number, or one with more digits than Python turns into text
-        return f"{show(n)} cannot be squared: other tasks are for a worker without --plain"
+        return f"{short(n)} cannot be squared: other tasks are for a worker without --plain"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,11 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _work(manager: QueueManager, stopping: threading.Event, options: argparse.Namespace) -> None:
     """Say that we are connected, and work; leave when the master does."""
     try:
-        lender = None if options.plain else Lender(manager, options.batch, options.function)
-        if lender:
+        session = None if options.plain else Session(manager, options.prefetch, options.function)
+        if session:
             _finish_when_told(stopping)
         print(f"connected to {options.host}:{options.port}", flush=True)
-        work(lender, stopping) if lender else work_plain(manager)
+        work(session, stopping) if session else work_plain(manager)
     except GONE:
         leave_without_master()
 
@@ -109,14 +112,14 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", required=True, type=int, help="the master's port")
     parser.add_argument("--key-file", help=f"a file that holds the master's key (default: {KEY_VARIABLE})")
     parser.add_argument("--function", choices=functions.FUNCTIONS, help="run only this one (default: all)")
-    parser.add_argument("--batch", type=int, default=1, help="how many tasks to take at once (default: 1)")
+    parser.add_argument("--prefetch", type=int, default=1, help="tasks to take at a time (default: 1)")
     parser.add_argument("--plain", action="store_true", help="square whole numbers until there are no more")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
     if options.plain and options.function not in (None, "square"):
         parser.error("--plain squares numbers, it goes with no other --function")
-    if options.batch < 1:
-        parser.error("--batch: expected a whole number of at least 1")
+    if options.prefetch < 1:
+        parser.error("--prefetch: expected a whole number of at least 1")
     return options
 
 

@@ -12,6 +12,8 @@ from http.client import HTTPConnection, HTTPException
 from statistics import median
 from urllib.parse import urljoin, urlsplit
 
+from helpers import checks
+
 _Answer = tuple[float, int]  # seconds it took, and the process that gave it
 _PATIENCE = 30  # seconds that a client waits for an answer, on a very busy computer
 
@@ -70,13 +72,10 @@ def load(url: str, requests: int = 200, clients: int = 8, crash_at: int | None =
 def _check(url: str, requests: int, clients: int, crash_at: int | None) -> None:
     if not isinstance(url, str) or not url.startswith("http://"):
         raise ValueError(f"url: expected http://host:port/path, got {url!r}")
-    for name, number, least, most in (
-        ("requests", requests, 1, 100_000),
-        ("clients", clients, 1, 100),
-        ("crash_at", 0 if crash_at is None else crash_at, 0, requests),
-    ):
-        if type(number) is not int or not least <= number <= most:
-            raise ValueError(f"{name}: expected a whole number from {least} to {most}, got {number!r}")
+    checks.whole(most=100_000, requests=requests)
+    checks.whole(most=100, clients=clients)
+    if crash_at is not None:
+        checks.whole(0, requests, crash_at=crash_at)
 
 
 def _send(

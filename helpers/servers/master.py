@@ -17,9 +17,8 @@ from functools import partial
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Semaphore
-from typing import Any
 
-from helpers import programs, ways
+from helpers import children, programs
 from helpers.servers import worker
 
 
@@ -31,7 +30,7 @@ def main(processes: int, threads: int) -> None:
     if processes == 1:
         print(url, flush=True)
         worker.serve(listener, threads)
-    context: Any = multiprocessing.get_context(ways.default_start_method())
+    context: children.Context = multiprocessing.get_context(children.default_start_method())
     if context.get_start_method() == "forkserver":  # what is imported before the fork is shared by all
         context.set_forkserver_preload([worker.__name__])
     ready = context.Semaphore(0)
@@ -44,7 +43,7 @@ def main(processes: int, threads: int) -> None:
         workers = [process if process.is_alive() else start() for process in workers]
 
 
-def _start(context: Any, listener: socket.socket, threads: int, ready: Semaphore) -> BaseProcess:
+def _start(context: children.Context, listener: socket.socket, threads: int, ready: Semaphore) -> BaseProcess:
     """Start a worker process; the listening socket travels to it with its other arguments."""
     process: BaseProcess = context.Process(target=worker.work, args=(listener, threads, ready), daemon=True)
     process.start()

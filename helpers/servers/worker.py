@@ -1,7 +1,6 @@
 """What answers a request: a few threads that take their clients from one listening socket, in turn."""
 
 import contextlib
-import faulthandler
 import os
 import socket
 import threading
@@ -11,7 +10,7 @@ from multiprocessing.synchronize import Semaphore
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
-from helpers import jobs, ways
+from helpers import children, jobs
 
 TERMS = 5_000  # of the sum behind each answer: half a millisecond to a millisecond of work
 
@@ -33,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(400, "wait: expected 0 to 10 seconds")
             return
         if url.path == "/crash":
-            faulthandler._sigsegv()  # type: ignore[attr-defined]  # leaves no core file
+            jobs.crash()
         time.sleep(wait)
         jobs.pi_sum(TERMS)
         body = b"%d\n" % os.getpid()
@@ -64,6 +63,6 @@ def _serve_one_by_one(listener: socket.socket) -> NoReturn:
 
 def work(listener: socket.socket, threads: int, ready: Semaphore) -> NoReturn:
     """Be a worker process: say that we are ready, then serve until we crash or the master is gone."""
-    ways.leave_with_parent()
+    children.leave_with_parent()
     ready.release()
     serve(listener, threads)

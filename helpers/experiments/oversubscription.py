@@ -1,7 +1,7 @@
 """More processes at work than there are cores: the same total work, and what it costs to take turns.
 
-The measurement is a program of its own, ``python -m helpers.oversubscription crowds``, which ends with
-everything it started when the notebook's kernel is gone.
+The measurement is a program of its own, ``python -m helpers.experiments.oversubscription MOST ROUNDS``, which
+ends with everything it started when the notebook's kernel is gone.
 """
 
 import multiprocessing
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any
 
-from helpers import jobs, machine, ways
+from helpers import checks, children, clocked, jobs, machine, programs
 from helpers.traces import Trace
-from helpers.worker_costs import answer, ask, check, worker
 
 _START = 1.0  # seconds that starting all the processes may take, about
 _WORK = 0.12  # seconds of work for each core in a round, about
@@ -48,10 +48,10 @@ def crowds(most: int = 64, rounds: int = 2) -> list[Crowd]:
     always a crowd of twice the cores. All are up before the first round; the crowds take turns within a
     round. Raises ValueError for ``most`` or ``rounds`` below 1, RuntimeError when the program fails.
     """
-    check(most=most, rounds=rounds)
+    checks.whole(most=most, rounds=rounds)
     return [
         Crowd(processes, **{name: tuple(values) for name, values in figures.items()})
-        for processes, figures in ask("helpers.oversubscription", "crowds", most, rounds)
+        for processes, figures in programs.ask("helpers.experiments.oversubscription", str(most), str(rounds))
     ]
 
 
@@ -60,20 +60,20 @@ def crowds(most: int = 64, rounds: int = 2) -> list[Crowd]:
 _Figures = dict[str, list[Any]]
 
 
-def _crowds(most: int, rounds: int) -> list[tuple[int, _Figures]]:
-    context: Any = multiprocessing.get_context(ways.default_start_method())
+def _crowds(most: str, rounds: str) -> list[tuple[int, _Figures]]:
+    context: children.Context = multiprocessing.get_context(children.default_start_method())
     if "forkserver" in multiprocessing.get_all_start_methods():
-        context.set_forkserver_preload(["helpers.oversubscription"])
+        context.set_forkserver_preload(["helpers.experiments.oversubscription"])
     with ExitStack() as stack:
-        crew, sizes = _start_crew(context, stack, most)
+        crew, sizes = _start_crew(context, stack, int(most))
         terms = _terms_for(_WORK * sizes[0]) // sizes[-1] * sizes[-1]  # every size divides it
-        runs = [[_run(crew[:size], terms // size) for size in sizes] for _ in range(rounds)]
+        runs = [[_run(crew[:size], terms // size) for size in sizes] for _ in range(int(rounds))]
     by_size = zip(*runs, strict=True)
     first = [run[0] for run in runs]
     return [(size, _figures(traces, first)) for size, traces in zip(sizes, by_size, strict=True)]
 
 
-def _start_crew(context: Any, stack: ExitStack, most: int) -> tuple[list[Any], list[int]]:
+def _start_crew(context: children.Context, stack: ExitStack, most: int) -> tuple[list[Connection], list[int]]:
     """Start as many processes as cores, then as many again, and so on while there is time for it.
 
     Returns the pipes to them all, and the sizes of the crowds.
@@ -90,9 +90,9 @@ def _start_crew(context: Any, stack: ExitStack, most: int) -> tuple[list[Any], l
     return crew, sizes
 
 
-def _start(context: Any, stack: ExitStack, number: int) -> list[Any]:
+def _start(context: children.Context, stack: ExitStack, number: int) -> list[Connection]:
     """Start that many processes at once, and wait until all have answered."""
-    pipes = [stack.enter_context(worker(context, _do_shares)) for _ in range(number)]
+    pipes = [stack.enter_context(children.serving(context, _do_shares)) for _ in range(number)]
     for pipe in pipes:
         pipe.send(1)
     for pipe in pipes:
@@ -111,7 +111,7 @@ def _time_sum(terms: int) -> float:
     return time.perf_counter() - began
 
 
-def _run(crew: list[Any], terms: int) -> Trace:
+def _run(crew: list[Connection], terms: int) -> Trace:
     """Give each of the crew its share, and wait for all."""
     for pipe in crew:
         pipe.send(terms)
@@ -119,11 +119,11 @@ def _run(crew: list[Any], terms: int) -> Trace:
     return Trace("processes", spans, tuple(span.worker for span in spans), os.getpid())
 
 
-def _do_shares(pipe: Any) -> None:
+def _do_shares(pipe: Connection) -> None:
     """Do each share of the work; tell when, and how often the core was taken away meanwhile."""
     for terms in iter(pipe.recv, None):
         before = _switches()
-        span = ways.timed(0, partial(_share, terms), time.perf_counter())
+        span = clocked.timed(0, partial(_share, terms), time.perf_counter())
         pipe.send(replace(span, value=_switches() - before))
 
 
@@ -153,4 +153,4 @@ def _figures(runs: Iterable[Trace], as_many_as_cores: Iterable[Trace]) -> _Figur
 
 
 if __name__ == "__main__":
-    answer(_crowds, *sys.argv[2:])
+    programs.answer(_crowds, *sys.argv[1:])

@@ -1,31 +1,45 @@
-"""What a worker costs while it does nothing: its memory, and the way of a message to it and back.
+"""What a worker costs before it has done anything: its start, its memory, a message to it and back.
 
-Each measurement is a program of its own, ``python -m helpers.worker_costs NAME``: it has little memory and
-few threads, unlike a notebook's kernel, and it ends with everything it started when the kernel is gone.
+Each measurement is a program of its own, ``python -m helpers.experiments.worker_costs NAME``: it has little
+memory and few threads, unlike a notebook's kernel (which it is not safe to fork), and it ends with everything
+it started when the kernel is gone.
 """
 
 import asyncio
-import json
 import multiprocessing
 import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
 import psutil
 
-from helpers import programs, ways
+from helpers import checks, children, programs
 
+_THIS = "helpers.experiments.worker_costs"
 _IDLE_THREADS = 50
 _IDLE_TASKS = 2000
 _MESSAGES = 100  # round trips in a round
 
 # --- The reader's side -------------------------------------------------------------------------------
+
+
+def start_costs(rounds: int = 5) -> dict[str, list[float]]:
+    """Start a thread, and a process by each start method of this system, and wait until it has ended.
+
+    Returns the seconds that each took, a list for each kind, taken in turns. A start method that needs a
+    server has it running before the first round. Raises ValueError for fewer rounds than one, RuntimeError
+    when the program that measures fails.
+    """
+    checks.whole(rounds=rounds)
+    seconds: dict[str, list[float]] = programs.ask(_THIS, "start-costs", str(rounds))
+    return seconds
 
 
 def idle_memory() -> dict[str, int]:
@@ -37,7 +51,7 @@ def idle_memory() -> dict[str, int]:
     or a task has done nothing. A task's figure is the average of 2000, a thread's of 50, a process's the
     median of three. Raises RuntimeError when the program that measures fails.
     """
-    measured: dict[str, int] = ask("helpers.worker_costs", "idle-memory")
+    measured: dict[str, int] = programs.ask(_THIS, "idle-memory")
     return measured
 
 
@@ -49,57 +63,29 @@ def round_trips(rounds: int = 40) -> dict[str, list[float]]:
     trips, one a round; the three take turns within a round. Raises ValueError for fewer rounds than one,
     RuntimeError when the program that measures fails.
     """
-    check(rounds=rounds)
-    seconds: dict[str, list[float]] = ask("helpers.worker_costs", "round-trips", rounds)
+    checks.whole(rounds=rounds)
+    seconds: dict[str, list[float]] = programs.ask(_THIS, "round-trips", str(rounds))
     return seconds
 
 
-def ask(module: str, measurement: str, *arguments: int) -> Any:
-    """Run a measurement in a program of its own and return its answer, the last line that it prints."""
-    program = programs.start(module, measurement, *map(str, arguments))
-    try:
-        text = programs.output(program)
-    finally:
-        code = programs.stop(program)
-    if code:
-        raise RuntimeError(f"the program that measures {measurement} failed:\n{text}")
-    return json.loads(text.splitlines()[-1])
+# --- In the program: starts ---------------------------------------------------------------------------
 
 
-def answer(measure: Callable[..., Any], *arguments: str) -> None:
-    """In the program: measure, and print the answer as one line of JSON. Leave when nobody waits for it."""
-    programs.when_input_closes(lambda: os._exit(1))
-    print(json.dumps(measure(*map(int, arguments))), flush=True)
-
-
-def check(**arguments: int) -> None:
-    """Check that each argument is a whole number of at least 1."""
-    for name, value in arguments.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
-
-
-# --- In the program: a worker process ----------------------------------------------------------------
-
-
-@contextmanager
-def worker(context: Any, serve: Callable[[Any], object]) -> Iterator[Any]:
-    """Start a process that runs ``serve`` with one end of a pipe, until it is sent None; hand out the other.
-
-    After an error nobody waits for the process: it is a daemon, which ends with the program.
-    """
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(serve, there), daemon=True)
-    process.start()
-    there.close()
-    yield here
-    here.send(None)
-    process.join()
-
-
-def _serve(serve: Callable[[Any], object], pipe: Any) -> None:
-    ways.leave_with_parent()
-    serve(pipe)
+def _start_costs(rounds: str) -> dict[str, list[float]]:
+    kinds: dict[str, Any] = {"thread": threading.Thread}
+    for method in multiprocessing.get_all_start_methods():
+        context: children.Context = multiprocessing.get_context(method)
+        kinds[method] = context.Process
+    costs: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for number in range(int(rounds) + 1):
+        for kind, make in kinds.items():
+            began = time.perf_counter()
+            worker = make(target=os.getpid)  # the least a worker can do; the child imports nothing for it
+            worker.start()
+            worker.join()
+            if number:  # round 0 is the warm-up
+                costs[kind].append(time.perf_counter() - began)
+    return costs
 
 
 # --- In the program: idle memory ---------------------------------------------------------------------
@@ -121,9 +107,9 @@ def _idle_memory() -> dict[str, int]:
 
 
 def _idle_process(method: str) -> int:
-    context: Any = multiprocessing.get_context(method)
+    context: children.Context = multiprocessing.get_context(method)
     with ExitStack() as stack:
-        pipes = [stack.enter_context(worker(context, _tell_memory)) for _ in range(3)]
+        pipes = [stack.enter_context(children.serving(context, _tell_memory)) for _ in range(3)]
         for pipe in pipes:
             pipe.recv()
         for pipe in pipes:  # all are up, so what they share is shared
@@ -131,7 +117,7 @@ def _idle_process(method: str) -> int:
         return int(median([pipe.recv() for pipe in pipes]))
 
 
-def _tell_memory(pipe: Any) -> None:
+def _tell_memory(pipe: Connection) -> None:
     pipe.send("ready")
     for _ in iter(pipe.recv, None):
         pipe.send(private_memory())
@@ -168,9 +154,9 @@ def _idle_thread() -> int:
 _Line = tuple[Callable[[Any], object], Callable[[], Any]]  # how to send, how to receive
 
 
-def _round_trips(rounds: int) -> dict[str, list[float]]:
-    context: Any = multiprocessing.get_context(ways.default_start_method())
-    with worker(context, _echo_pipe) as pipe:
+def _round_trips(rounds: str) -> dict[str, list[float]]:
+    context: children.Context = multiprocessing.get_context(children.default_start_method())
+    with children.serving(context, _echo_pipe) as pipe:
         lines: dict[str, _Line] = {
             "thread": _line(threading.Thread, queue.SimpleQueue),
             "process, queue": _line(context.Process, context.SimpleQueue),
@@ -178,7 +164,7 @@ def _round_trips(rounds: int) -> dict[str, list[float]]:
         }
         for line in lines.values():
             _time_messages(*line)  # a warm-up, which waits until the worker is there
-        timed = [{kind: _time_messages(*line) for kind, line in lines.items()} for _ in range(rounds)]
+        timed = [{kind: _time_messages(*line) for kind, line in lines.items()} for _ in range(int(rounds))]
     return {kind: [seconds[kind] for seconds in timed] for kind in lines}
 
 
@@ -191,12 +177,12 @@ def _line(make_worker: Any, make_queue: Any) -> _Line:
 
 def _echo(receive: Callable[[], Any], send: Callable[[Any], object]) -> None:
     if multiprocessing.parent_process():
-        ways.leave_with_parent()
+        children.leave_with_parent()
     while True:
         send(receive())
 
 
-def _echo_pipe(pipe: Any) -> None:
+def _echo_pipe(pipe: Connection) -> None:
     for message in iter(pipe.recv, None):
         pipe.send(message)
 
@@ -209,7 +195,11 @@ def _time_messages(send: Callable[[Any], object], receive: Callable[[], Any]) ->
     return (time.perf_counter() - began) / _MESSAGES
 
 
-_MEASUREMENTS: dict[str, Callable[..., Any]] = {"idle-memory": _idle_memory, "round-trips": _round_trips}
+_MEASUREMENTS: dict[str, Callable[..., object]] = {
+    "start-costs": _start_costs,
+    "idle-memory": _idle_memory,
+    "round-trips": _round_trips,
+}
 
 if __name__ == "__main__":
-    answer(_MEASUREMENTS[sys.argv[1]], *sys.argv[2:])
+    programs.answer(_MEASUREMENTS[sys.argv[1]], *sys.argv[2:])

@@ -1,4 +1,4 @@
-"""How a worker lives on the board: it borrows tasks, runs them, and gives signs of life all the time."""
+"""A worker's session with a board: it takes tasks, runs them, reports, and sends heartbeats all the time."""
 
 import os
 import pickle
@@ -10,33 +10,35 @@ from multiprocessing.managers import RemoteError
 from textwrap import shorten
 from typing import Any, NoReturn, TextIO
 
-from helpers import ways
+from helpers import clocked
 from helpers.jobqueue import functions, reports
 from helpers.jobqueue.board import Loan
 from helpers.jobqueue.clocks import Offset
-from helpers.jobqueue.protocol import MasterGone, QueueManager, show
+from helpers.jobqueue.errors import MasterGone
+from helpers.jobqueue.protocol import QueueManager
+from helpers.show import short
 
 GONE = (EOFError, OSError, RemoteError)  # what a call says when the master has left
-_WAIT = 0.2  # seconds to wait for a task in one call
-READABLE = 0.05  # seconds between two printed lines: to print one takes longer than to do a small task
+_TAKE_TIMEOUT = 0.2  # seconds to wait for a task in one call
+_PRINT_INTERVAL = 0.05  # seconds between two printed lines: to print one takes longer than a small task
 _leaving = threading.Lock()
 
 
-class Lender:
-    """The board, as one worker sees it: it takes tasks, and gives a sign of life all the time."""
+class Session:
+    """One worker on a board: it takes tasks, and sends four heartbeats in each lease, or more."""
 
-    def __init__(self, manager: QueueManager, batch: int = 1, function: str | None = None) -> None:
-        """Greet the master; tasks come ``batch`` at a time, of one function if it is given."""
-        self._board, self._batch, self._function = manager.get_board(), batch, function
+    def __init__(self, manager: QueueManager, prefetch: int = 1, function: str | None = None) -> None:
+        """Greet the master; tasks come ``prefetch`` at a time, of one function if it is given."""
+        self._board, self._prefetch, self._function = manager.get_board(), prefetch, function
         self._me, lease = self._board.join(reports.my_name())
         self._offset, self._beating, self._left = Offset(), threading.Event(), threading.Event()
-        self._pause, self._thread = min(lease / 4, 0.5), threading.get_native_id()
+        self._interval, self._thread = min(lease / 4, 0.5), threading.get_native_id()
         threading.Thread(target=self._beat_on, daemon=True).start()
         self._beating.wait()  # that thread connects now, while the master is there for certain
 
     def take(self, done: list[Any]) -> list[Loan]:
         """Report what is done and return the next tasks; none after a short wait."""
-        loans = self._board.take(self._me, done, self._batch, _WAIT, self._function)
+        loans = self._board.take(self._me, done, self._prefetch, _TAKE_TIMEOUT, self._function)
         return [Loan(*loan) for loan in loans]
 
     def leave(self, done: list[Any]) -> None:
@@ -44,9 +46,9 @@ class Lender:
         self._left.set()
         self._board.leave(self._me, done)
 
-    def outcome(self, loan: Loan, clocked: ways.Clocked) -> tuple[Any, ...]:
+    def outcome(self, loan: Loan, times: clocked.Clocked) -> tuple[Any, ...]:
         """Return what to report of a task, an ``Outcome`` as a plain tuple: it is pickled faster."""
-        return (loan.batch, loan.number, *reports.pack(clocked, self._thread, self._offset.seconds))
+        return (loan.batch, loan.number, *reports.pack(times, self._thread, self._offset.seconds))
 
     def _beat(self) -> None:
         asked = time.perf_counter()
@@ -54,44 +56,44 @@ class Lender:
         self._offset.add(asked, theirs, time.perf_counter())
 
     def _beat_on(self) -> None:
-        """Give signs of life, over a connection of this thread's own, until we leave or the master does."""
+        """Send heartbeats, over a connection of this thread's own, until we leave or the master does."""
         try:
             self._beat()
             self._beating.set()
-            while not self._left.wait(self._pause):
+            while not self._left.wait(self._interval):
                 self._beat()
         except GONE:
             leave_without_master()
 
 
-def work(lender: Lender, stopping: threading.Event) -> None:
+def work(session: Session, stopping: threading.Event) -> None:
     """Run tasks until ``stopping`` is set; the task in hand is finished first, others are given back.
 
-    Tells of the last task every ``READABLE`` seconds, and before it waits for more.
+    Tells of the last task every ``_PRINT_INTERVAL`` seconds, and before it waits for more.
     """
     done: list[Any] = []
     untold, told = 0, 0.0
     while not stopping.is_set():
-        loans, done = lender.take(done), []
+        loans, done = session.take(done), []
         for loan in loans:
             if not stopping.is_set():
                 name, job = loan.function, _job(loan)
-                clocked = ways.clocked(job, switches=False)
-                done.append(lender.outcome(loan, clocked))
+                times = clocked.clocked(job, switches=False)
+                done.append(session.outcome(loan, times))
         untold += len(done)
-        if untold and (not loans or time.monotonic() - told > READABLE):
-            _tell(name, job, clocked, untold)
+        if untold and (not loans or time.monotonic() - told > _PRINT_INTERVAL):
+            _tell(name, job, times, untold)
             untold, told = 0, time.monotonic()
-    lender.leave(done)
+    session.leave(done)
     if untold:
-        _tell(name, job, clocked, untold)
+        _tell(name, job, times, untold)
 
 
-def _tell(name: str, job: "partial[Any]", clocked: ways.Clocked, tasks: int) -> None:
+def _tell(name: str, job: "partial[Any]", times: clocked.Clocked, tasks: int) -> None:
     """Print what came of a task, the last of so many."""
-    value, error = clocked[4:6]
-    came = show(value) if error is None else shorten(error, 100, placeholder=" ...")
-    argument = "..." if job.func is _refuse else show(*job.args)
+    value, error = times[4:6]
+    came = short(value) if error is None else shorten(error, 100, placeholder=" ...")
+    argument = "..." if job.func is _refuse else short(*job.args)
     _say(f"{name}({argument}) = {came}{f', the last of {tasks} tasks' * (tasks > 1)}", sys.stdout)
 
 

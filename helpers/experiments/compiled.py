@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 
+from helpers import checks
 from helpers.jobs import Tick, _no_tick
 
 try:
@@ -29,7 +30,7 @@ def lacks() -> str:
 
 def pi_sum_numpy(terms: int = 400_000) -> float:
     """Return pi by ``jobs.pi_sum``'s series; each step is one NumPy call for all terms, 8 bytes a term."""
-    _check(terms)
+    checks.whole(terms=terms)
     k = np.arange(terms)
     return float(((4.0 - k % 2 * 8.0) / (2 * k + 1)).sum())
 
@@ -49,17 +50,12 @@ def pi_sum_compiled_with_gil(terms: int = 400_000, tick: Tick = _no_tick) -> flo
 
 
 def _in_pieces(add: Piece, terms: int, tick: Tick) -> float:
-    _check(terms)
+    checks.whole(terms=terms)
     total = 0.0
     for first in range(0, terms, _PIECE):
         total = add(total, first, min(first + _PIECE, terms))
         tick()
     return total
-
-
-def _check(terms: int) -> None:
-    if not isinstance(terms, int) or terms < 1:
-        raise ValueError(f"terms: expected a whole number of at least 1, got {terms!r}")
 
 
 def _machine_code(*, nogil: bool) -> Callable[[Piece], Piece]:

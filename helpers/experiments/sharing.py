@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from helpers import ways
+from helpers import checks, ways
+from helpers.clocked import Job
 from helpers.traces import Trace, Worker
 
 _PATIENCE = 60  # seconds that a thread waits for the others, on a very busy computer
@@ -40,7 +41,7 @@ def signatures(way: str, workers: int = 4) -> Signatures:
     Raises ValueError for a ``way`` that is not in ``ways.WAYS`` and for fewer workers than one, RuntimeError
     when a worker could not sign.
     """
-    _check(workers=workers)
+    checks.whole(workers=workers)
     board.clear()
     trace = _run([sign] * workers, way, workers)
     return Signatures(trace, tuple(trace.values), tuple(board))
@@ -77,7 +78,7 @@ def without_lock(threads: int = 4, times: int = 25) -> Count:
     All read the same number and all write the same number, so of each round one update is left. This is
     certain, with the GIL and without it: no thread passes the barrier before all have come.
     """
-    _check(threads=threads, times=times)
+    checks.whole(threads=threads, times=times)
     counter, all_have_read = Counter(), threading.Barrier(threads, timeout=_PATIENCE)
 
     def add() -> None:
@@ -93,7 +94,7 @@ def with_lock(threads: int = 4, times: int = 25) -> Count:
     In the pause the others may run as before, and find the lock taken. So no update is lost. (A barrier in
     the pause would wait for ever: the others cannot come.)
     """
-    _check(threads=threads, times=times)
+    checks.whole(threads=threads, times=times)
     counter, lock = Counter(), threading.Lock()
 
     def add() -> None:
@@ -111,7 +112,7 @@ def plain_plus(threads: int = 4, times: int = 50_000) -> Count:
     loop jumps back or a function is called (``ceval.c``), neither of which is between this read and this
     write. A free-threaded one runs the threads at the same time.
     """
-    _check(threads=threads, times=times)
+    checks.whole(threads=threads, times=times)
     counter = Counter()
 
     def add() -> None:
@@ -121,21 +122,15 @@ def plain_plus(threads: int = 4, times: int = 50_000) -> Count:
     return _count(add, threads, times, counter)
 
 
-def _count(add: ways.Job, threads: int, times: int, counter: Counter) -> Count:
+def _count(add: Job, threads: int, times: int, counter: Counter) -> Count:
     """Run ``add`` in all threads at once; return what the counter says of it."""
     _run([add] * threads, "threads", threads)
     return Count(threads * times, counter.value)
 
 
-def _run(jobs: list[ways.Job], way: str, workers: int) -> Trace:
+def _run(jobs: list[Job], way: str, workers: int) -> Trace:
     """Run the jobs; a job that failed would be taken for a lost update, so it is an error."""
     trace = ways.run(jobs, way, workers)
     if trace.errors:
         raise RuntimeError(f"a worker failed: {', '.join(trace.errors.values())}")
     return trace
-
-
-def _check(**arguments: int) -> None:
-    for name, value in arguments.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 from helpers import jobs, ways
+from helpers.clocked import Job
 from helpers.measure import Speedup
 
 
@@ -54,7 +55,7 @@ def sweep(
 
 
 def with_serial_part(
-    serial: Sequence[ways.Job], parallel: Sequence[ways.Job], workers: Sequence[int], rounds: int = 5
+    serial: Sequence[Job], parallel: Sequence[Job], workers: Sequence[int], rounds: int = 5
 ) -> list[Speedup]:
     """Let the master do some jobs alone, then processes the others; return the speed-up of the whole.
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from helpers import checks
+
 MANY = 200  # waiting at once, above which tasks of asyncio spare the memory of as many threads
 
 
@@ -24,9 +26,7 @@ def advise(cpu_share: float, jobs: int, cores: int, *, gil: bool = True) -> Advi
     """
     if not 0 <= cpu_share <= 1.05:  # the two clocks may differ a little
         raise ValueError(f"cpu_share: expected a share from 0 to 1, got {cpu_share!r}")
-    for name, number in (("jobs", jobs), ("cores", cores)):
-        if type(number) is not int or number < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {number!r}")
+    checks.whole(jobs=jobs, cores=cores)
     if jobs == 1:
         return Advice("serial", 1, "there is nothing to share")
     if cpu_share >= 0.5:

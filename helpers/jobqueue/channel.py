@@ -1,23 +1,24 @@
-"""A line to a master's board: one thread with one connection, which asks and hands on the answers."""
+"""Channels to a master's board: each is a thread with one connection, which asks and hands on the answers."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing.managers import RemoteError
 from typing import Any
 
-from helpers.jobqueue.protocol import MasterGone
+from helpers.jobqueue.errors import MasterGone
+from helpers.jobqueue.shared import SharedBoard
 
 _FRESH = 1  # seconds after an answer in which the connection is most likely still there
 
 
-class Line:
+class Channel:
     """Asks one thing after the other, in a thread of its own.
 
     So an interrupt of the thread that waits for the answer leaves no half-read answer behind, and what was
     asked before comes before what is asked after.
     """
 
-    def __init__(self, board: Any, master: str) -> None:
+    def __init__(self, board: SharedBoard, master: str) -> None:
         """Use this proxy of the board. ``master`` is what errors call the master."""
         self._board, self._master = board, master
         self._thread = ThreadPoolExecutor(1, "jobqueue")
@@ -48,6 +49,28 @@ class Line:
         """Whether there was an answer just now."""
         return time.monotonic() - self._answered < _FRESH
 
-    def hang_up(self) -> None:
+    def close(self) -> None:
         """Close the connection as soon as all is answered."""
         self._thread.shutdown(wait=False)
+
+
+class RemoteBoard:
+    """A board in a master, and the channels to it: those that are idle are used again."""
+
+    def __init__(self, board: SharedBoard, pid: int) -> None:
+        """Use this proxy of the board of the master with this process number."""
+        self.pid = pid
+        self._board = board
+        self._idle: list[Channel] = []
+
+    def channel(self) -> Channel:
+        """Return a channel that nobody uses: one that was given back just now, or a new one."""
+        while self._idle:
+            if (channel := self._idle.pop()).fresh:
+                return channel
+            channel.close()
+        return Channel(self._board, repr(self))
+
+    def give_back(self, channel: Channel) -> None:
+        """Take a channel back for the next batch: to open a new one takes longer than a few small tasks."""
+        self._idle.append(channel)

@@ -15,7 +15,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from helpers import programs, ways
+import helpers
+from helpers import programs
+from helpers.clocked import Job
 from helpers.traces import Trace
 
 _VERSIONS = ("3.15t", "3.14t", "3.13t")  # those that have such a build, the newest first
@@ -23,6 +25,7 @@ _ASK = "import sys, sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED')
 _PROGRAM = """
 import os, pickle, sys
 sys.path.insert(0, sys.argv[1])
+import helpers
 from helpers import programs, ways
 if __name__ == "__main__":
     programs.when_input_closes(lambda: os._exit(1))
@@ -52,14 +55,14 @@ def lacks() -> str:
     return "" if find() else f"needs a free-threaded Python, such as python{_VERSIONS[1]}, on the PATH"
 
 
-def run(jobs: Sequence[ways.Job], way: str, workers: int = 1, *, python: str) -> Trace:
+def run(jobs: Sequence[Job], way: str, workers: int = 1, *, python: str) -> Trace:
     """Do what ``ways.run`` does, in another Python, 3.11 or later; it is a process of its own and ends.
 
     The jobs have to come from ``helpers`` or the standard library. Raises RuntimeError with what the other
     Python had to say when it fails or takes over ``programs.READY`` seconds, OSError when it cannot start.
     """
     order = pickle.dumps((list(jobs), way, workers)).hex()
-    home = str(Path(__file__).parent.parent)
+    home = str(Path(helpers.__file__).parent.parent)
     with subprocess.Popen(
         [python, "-I", "-c", _PROGRAM, home, order],
         stdin=subprocess.PIPE,  # it leaves when this is closed, for whatever reason

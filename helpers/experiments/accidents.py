@@ -1,33 +1,29 @@
 """Crashes on purpose, each in a program of its own, so that the reader's kernel survives all of them.
 
-A scene is a small program, ``python -m helpers.accidents SCENE``, whose workers do sums for pi and write one
-line of JSON for each step. The reader's side collects the lines and makes a trace of them, also when the
-program dies half-way: what was written before stays written.
+A scene is a small program, ``python -m helpers.experiments.accidents SCENE``, whose workers do sums for pi
+and write one line of JSON for each step. The reader's side collects the lines and makes a trace of them, also
+when the program dies half-way: what was written before stays written.
 
     reader --starts--> the scene's master --starts--> worker 1, 2, 3
        ^                        |                          |
        +------- lines of JSON --+--------------------------+
 """
 
-import faulthandler
 import json
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from helpers import jobs, programs
+from helpers import children, jobs
 from helpers.traces import Span, Trace, Worker
-from helpers.ways import default_start_method, leave_with_parent
 
 DEADLINE = 60  # seconds after which a scene is ended, on the slowest computer
 _SLICES = 24  # sums that a worker does, about a hundredth of a second each
@@ -84,32 +80,6 @@ def master_killed() -> Accident:
             return accident
 
 
-@dataclass(frozen=True)
-class Notice:
-    """Whether a pool noticed that a worker process died at its job, and how, within how many seconds.
-
-    ``how`` is the name of the exception that came instead of the job's result, or how long was waited for
-    nothing. ``takes_more`` tells whether the pool does the next job that it is given.
-    """
-
-    noticed: bool
-    how: str
-    seconds: float
-    takes_more: bool
-
-
-def notices(patience: float = 1.5) -> dict[str, Notice]:
-    """Give a job that kills its worker to each kind of process pool, and wait ``patience`` seconds for it.
-
-    The kinds are "ProcessPoolExecutor", of ``concurrent.futures``, and "Pool", of ``multiprocessing``. Each
-    has two workers, has done a job before, and is in a program of its own. Raises ValueError for a
-    ``patience`` that is not over 0 and at most 10 seconds, RuntimeError when a program with a pool fails.
-    """
-    if not 0 < patience <= 10:
-        raise ValueError(f"patience: expected over 0 and at most 10 seconds, got {patience!r}")
-    return {kind: _notice(kind, patience) for kind in _POOLS}
-
-
 # --- The reader's side -------------------------------------------------------------------------------
 
 
@@ -129,7 +99,7 @@ def _run(scene: str) -> Accident:
 
 @contextmanager
 def _started(scene: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "helpers.accidents", scene]
+    command = [sys.executable, "-m", "helpers.experiments.accidents", scene]
     program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     alarm = threading.Timer(DEADLINE, program.kill)
     alarm.start()
@@ -144,18 +114,6 @@ def _started(scene: str) -> Iterator[subprocess.Popen[str]]:
         alarm.cancel()
 
 
-def _notice(kind: str, patience: float) -> Notice:
-    """Ask a program that has such a pool; it leaves, and its workers with it, when we stop it."""
-    program = programs.start("helpers.accidents", kind, str(patience))
-    try:
-        text = programs.output(program)
-    finally:
-        code = programs.stop(program)
-    if code:
-        raise RuntimeError(f"the program with a {kind} failed:\n{text}")
-    return Notice(**json.loads(text.splitlines()[-1]))
-
-
 def _accident(way: str, events: list[_Event], exit_code: int) -> Accident:
     by_worker = {number: [e for e in events if e.get("worker") == number] for number in (1, 2, 3)}
     spans = tuple(_span(number, steps) for number, steps in by_worker.items())
@@ -167,7 +125,7 @@ def _accident(way: str, events: list[_Event], exit_code: int) -> Accident:
 
 
 def _span(number: int, steps: list[_Event]) -> Span:
-    """Make a worker's span of its lines; one that did not finish ends with its last sign of life."""
+    """Make a worker's span of its lines; one that did not finish ends with the last step that it told."""
     work = [step for step in steps if step["event"] in ("started", "working", "finished")]
     first, last = work[0], work[-1]
     raised = next((step["error"] for step in steps if step["event"] == "raised"), "died at work")
@@ -187,10 +145,10 @@ def _tell(event: str, /, worker: int | None = None, **details: Any) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def _work(number: int, all_started: Any, mishap: str = "", watch: bool = False) -> None:
+def _work(number: int, all_started: threading.Barrier, mishap: str = "", watch: bool = False) -> None:
     """Wait for the others, then do sums for pi and tell each step; half-way, let the mishap happen."""
     if watch:
-        leave_with_parent()
+        children.leave_with_parent()
     began = time.thread_time()
     me = Worker(os.getpid(), threading.get_native_id())
     tell = partial(_tell, worker=number, pid=me.pid, thread=me.thread)
@@ -209,21 +167,11 @@ def _work(number: int, all_started: Any, mishap: str = "", watch: bool = False) 
     tell("finished", cpu=time.thread_time() - began)
 
 
-def _kill_this_process() -> None:
-    """Die as by ``kill -9``: at once, with no chance to tidy up."""
-    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def _touch_missing_memory() -> None:
-    """Crash as a faulty extension module does, without leaving a core file."""
-    faulthandler._sigsegv()  # type: ignore[attr-defined]
-
-
 def _raise() -> None:
     raise ValueError("a bug in one job")
 
 
-_MISHAPS = {"kill": _kill_this_process, "crash": _touch_missing_memory, "raise": _raise}
+_MISHAPS = {"kill": jobs.kill, "crash": jobs.crash, "raise": _raise}
 
 _SCENES = {  # the kind of workers, what happens to worker 2, and whether worker 3 watches its master
     "worker-killed": ("processes", "kill", False),
@@ -236,7 +184,7 @@ _SCENES = {  # the kind of workers, what happens to worker 2, and whether worker
 def main(scene: str) -> None:
     """Play a scene: start three workers, wait for them, and tell how each ended."""
     kind, mishap, watch = _SCENES[scene]
-    context: Any = multiprocessing.get_context(default_start_method())
+    context: children.Context = multiprocessing.get_context(children.default_start_method())
     home: Any = context if kind == "processes" else threading
     make = home.Process if kind == "processes" else home.Thread
     all_started = home.Barrier(3, timeout=DEADLINE)
@@ -251,56 +199,5 @@ def main(scene: str) -> None:
             _tell("ended", number, exit_code=worker.exitcode)
 
 
-# --- The pools ---------------------------------------------------------------------------------------
-
-_Do = Callable[[Callable[[], object], float], object]  # do a job, and wait so many seconds for its result
-
-
-def _in_executor(context: Any, patience: float) -> _Event:
-    with ProcessPoolExecutor(2, context, initializer=leave_with_parent) as pool:
-        return _lose_a_worker(lambda job, seconds: pool.submit(job).result(seconds), patience)
-
-
-def _in_pool(context: Any, patience: float) -> _Event:
-    with context.Pool(2, initializer=leave_with_parent) as pool:
-        return _lose_a_worker(lambda job, seconds: pool.apply_async(job).get(seconds), patience)
-
-
-def _lose_a_worker(do: _Do, patience: float) -> _Event:
-    """Let a pool do a job that kills its worker, and then one that does not; return what came of both."""
-    do(os.getpid, DEADLINE)  # so that a slow start is not taken for silence
-    began = time.perf_counter()
-    noticed, how = True, ""
-    try:
-        do(_kill_this_process, patience)
-    except (TimeoutError, multiprocessing.TimeoutError):
-        noticed, how = False, f"still waiting after {patience:g} s"
-    except Exception as error:
-        how = type(error).__name__
-    seconds = time.perf_counter() - began
-    return {"noticed": noticed, "how": how, "seconds": seconds, "takes_more": _takes_more(do)}
-
-
-def _takes_more(do: _Do) -> bool:
-    try:
-        do(os.getpid, DEADLINE)
-    except Exception:
-        return False
-    return True
-
-
-_POOLS = {"ProcessPoolExecutor": _in_executor, "Pool": _in_pool}
-
-
-def tell_notice(kind: str, patience: float) -> None:
-    """In a program that ``_notice`` started: print what it asks for, or leave when it is gone."""
-    programs.when_input_closes(lambda: os._exit(1))
-    context = multiprocessing.get_context(default_start_method())
-    print(json.dumps(_POOLS[kind](context, patience)), flush=True)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] in _POOLS:
-        tell_notice(sys.argv[1], float(sys.argv[2]))
-    else:
-        main(sys.argv[1])
+    main(sys.argv[1])

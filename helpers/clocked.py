@@ -1,0 +1,147 @@
+"""The clocks round one job: when it started and finished, its CPU time, and what it returned or raised."""
+
+import inspect
+import os
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Coroutine, Generator
+from functools import lru_cache, partial
+from typing import Any
+
+from helpers.traces import Span, Worker
+
+Job = Callable[..., Any]
+Clocked = tuple[float, float, float, tuple[tuple[float, float], ...], Any, str | None, int | None]
+"""Of a job: started, finished, CPU seconds, samples, value, error and switches, as in a span."""
+
+_SAMPLE = 0.0001  # seconds between two looks at the CPU clock inside a job, at the least
+
+
+if sys.platform == "linux":
+    import resource
+
+    def _switches() -> int | None:
+        """Return how often the system took the core away from this thread; None where it does not tell."""
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+else:
+
+    def _switches() -> int | None:
+        """Return None: this system does not tell how often it took the core away from a thread."""
+        return None
+
+
+def _uncounted() -> None:
+    """Return None: nobody asks how often the system took the core away."""
+
+
+class Watch:
+    """One job's clocks: wall time from first to last, CPU time only while the job has its thread."""
+
+    def __init__(self, count: Callable[[], int | None] = _switches) -> None:
+        """Start both. ``count`` returns how often the system has taken the core away, None for unknown."""
+        self._count = count
+        self.samples: list[tuple[float, float]] = []
+        self.cpu, self.switches = 0.0, 0
+        self.started = time.perf_counter()
+        self._resume()
+
+    def _resume(self) -> None:
+        self._switches_before, self._cpu_before = self._count(), time.thread_time()
+
+    def _pause(self) -> None:
+        self.cpu += time.thread_time() - self._cpu_before
+        self.switches += (self._count() or 0) - (self._switches_before or 0)
+
+    def tick(self) -> None:
+        """Note what the clocks show, unless they were looked at just now."""
+        now = time.perf_counter()
+        if now - (self.samples[-1][0] if self.samples else self.started) >= _SAMPLE:
+            self.samples.append((now, self.cpu + time.thread_time() - self._cpu_before))
+
+    @types.coroutine
+    def steps(self, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Run a coroutine, and stop the clock of CPU time whenever it waits: others have the thread then."""
+        step: Callable[[], Any] = partial(coroutine.send, None)
+        while True:
+            try:
+                waits_for = step()
+            except StopIteration as done:
+                return done.value
+            self._pause()
+            self.samples.append((time.perf_counter(), self.cpu))
+            try:
+                yield waits_for
+                step = partial(coroutine.send, None)
+            except BaseException as error:  # such as a cancellation, which the job may want to answer
+                step = partial(coroutine.throw, error)
+            self.samples.append((time.perf_counter(), self.cpu))
+            self._resume()
+
+    def stop(self, value: object, error: BaseException | None) -> Clocked:
+        """Stop the clocks and return what they showed."""
+        self._pause()
+        now, text = time.perf_counter(), None if error is None else f"{type(error).__name__}: {error}"
+        switches = None if self._switches_before is None else self.switches
+        return self.started, now, self.cpu, tuple(self.samples), value, text, switches
+
+
+def timed(number: int, job: Job, given: float) -> Span:
+    """Run one job and return its span; ``returned`` is for the master to fill in."""
+    return _span(number, given, clocked(job))
+
+
+def clocked(job: Job, switches: bool = True) -> Clocked:
+    """Run one job and return when it did what: a span would take as long to make as a small job does.
+
+    A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
+    ``switches`` is False to leave them uncounted, None: to ask the system takes longer than a small job.
+    """
+    watch = Watch(_switches if switches else _uncounted)
+    try:
+        value, error = call(job, watch.tick), None
+    except (Exception, SystemExit) as exception:
+        value, error = None, exception
+    return watch.stop(value, error)
+
+
+async def timed_in_loop(number: int, job: Job, given: float) -> Span:
+    """Do what ``timed`` does for a job in an event loop, a coroutine function or any other."""
+    from asyncio import CancelledError
+
+    watch = Watch()
+    try:
+        value, error = call(job, watch.tick), None
+        if inspect.iscoroutine(value):
+            value = await watch.steps(value)
+    except (Exception, SystemExit, CancelledError) as exception:
+        value, error = None, exception
+    return _span(number, given, watch.stop(value, error))
+
+
+def _span(number: int, given: float, clocked: Clocked) -> Span:
+    started, finished, *others = clocked
+    return Span(number, me(), given, started, finished, finished, *others)
+
+
+def me() -> Worker:
+    """Return who runs this: the process and the thread."""
+    return Worker(os.getpid(), threading.get_native_id())
+
+
+def call(job: Job, tick: Callable[[], object]) -> Any:
+    """Call a job, with ``tick`` if it has such a parameter."""
+    function = getattr(job, "func", job)  # of a partial
+    ticks = _known_to_tick(function) if isinstance(function, types.FunctionType) else _ticks(function)
+    return job(tick=tick) if ticks else job()
+
+
+def _ticks(function: Job) -> bool:
+    try:
+        return "tick" in inspect.signature(function).parameters
+    except ValueError:  # a built-in function may have no signature
+        return False
+
+
+_known_to_tick = lru_cache(_ticks)  # to look takes longer than many a job

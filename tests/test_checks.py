@@ -1,0 +1,17 @@
+"""An argument that is no whole number within its limits is named, with what was expected."""
+
+import pytest
+
+from helpers import checks
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.0, True, "2", None])
+def test_what_is_no_whole_number_from_one_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"^jobs: expected a whole number of at least 1, got {wrong!r}$"):
+        checks.whole(workers=1, jobs=wrong)
+
+
+def test_limits_are_named():
+    checks.whole(0, 5, crash_at=0, clients=5)
+    with pytest.raises(ValueError, match=r"^clients: expected a whole number from 0 to 5, got 6$"):
+        checks.whole(0, 5, clients=6)
