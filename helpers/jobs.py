@@ -9,7 +9,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -201,7 +200,7 @@ def crash(_: object = None) -> None:
     It sends itself the signal of a segmentation fault, SIGSEGV, that such a fault makes the system send. It
     leaves no core file. The argument is not looked at.
     """
-    if sys.platform != "win32":
+    if os.name == "posix":
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -14,7 +14,7 @@ from queue_helpers import HERE, KEY, SOON, Gate, Start, ended, posix, until
 
 from helpers import jobqueue, programs
 from helpers.jobqueue import batch as batch_module
-from helpers.jobqueue import line as line_module
+from helpers.jobqueue import channel
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_map_yields_every_result_once_in_order(pair: jobqueue.Master, size: int)
     assert nothing_left(pair)
 
 
-@pytest.mark.parametrize("options", [{"batch": 7}, {"function": "square"}])
+@pytest.mark.parametrize("options", [{"prefetch": 7}, {"function": "square"}])
 def test_map_with_any_kind_of_worker(alone: jobqueue.Master, options: dict[str, Any]) -> None:
     with jobqueue.launch_workers(alone, 2, **options):
         assert list(alone.map("square", range(100), timeout=SOON)) == [n * n for n in range(100)]
@@ -70,10 +70,10 @@ def test_the_next_run_uses_the_connection_of_the_last_for_a_moment(
 
     assert list(pair.map("square", [3], timeout=SOON)) == [9]
     one_run = connections()
-    monkeypatch.setattr(line_module, "_FRESH", SOON)
+    monkeypatch.setattr(channel, "_FRESH", SOON)
     assert list(pair.map("square", [4], timeout=SOON)) == [16]
     assert connections() == one_run
-    monkeypatch.setattr(line_module, "_FRESH", 0)
+    monkeypatch.setattr(channel, "_FRESH", 0)
     assert list(pair.map("square", [5], timeout=SOON)) == [25]
     assert until(lambda: len(connections()) == len(one_run) and connections() != one_run)
 
@@ -250,7 +250,9 @@ def test_a_time_out_names_what_is_still_out_in_short(alone: jobqueue.Master) -> 
     with pytest.raises(TimeoutError) as error:
         list(alone.map("square", [10**5000, *"x" * 300, "x" * 100_000], timeout=0.01))
     assert len(str(error.value)) < 1000
-    assert "no result for 0.01 s and 302 tasks still out (square(<int>), square('x')" in str(error.value)
+    assert "no result for 0.01 s and 302 tasks still out (square(<int of 16,610 bits>), square('x')" in str(
+        error.value
+    )
     assert nothing_left(alone)
 
 

@@ -33,7 +33,7 @@ most_digits = cache(lambda: jobs.pi_digits(4000))
 def test_all_jobs_are_known_here():
     network = {"fetch", "fetch_and_sum", "fetch_async", "fetch_with_curl", "send_mail"}
     hashes = {"hash_block", "hash_bytes", "hash_file"}
-    assert set(JOBS) == network | hashes | {"pi_sum", "pi_digits", "write_durably"}
+    assert set(JOBS) == network | hashes | {"pi_sum", "pi_digits", "write_durably", "kill", "crash"}
 
 
 @steady

@@ -96,7 +96,8 @@ experiments.worker_costs: checks children programs | psutil
 RANKS = [{"experiments"}, {"jobqueue", "servers", "engine"}]  # from the top; all others are instruments
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.chaos",
-         "experiments.decision", "experiments.freethreaded", "experiments.payloads", "experiments.sharing"]  # fmt: skip
+         "experiments.decision", "experiments.freethreaded", "experiments.payloads",
+         "experiments.sharing"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:

@@ -72,8 +72,8 @@ def load(url: str, requests: int = 200, clients: int = 8, crash_at: int | None =
 def _check(url: str, requests: int, clients: int, crash_at: int | None) -> None:
     if not isinstance(url, str) or not url.startswith("http://"):
         raise ValueError(f"url: expected http://host:port/path, got {url!r}")
-    checks.whole(most=100_000, requests=requests)
-    checks.whole(most=100, clients=clients)
+    checks.whole(1, 100_000, requests=requests)
+    checks.whole(1, 100, clients=clients)
     if crash_at is not None:
         checks.whole(0, requests, crash_at=crash_at)
 
