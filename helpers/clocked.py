@@ -2,7 +2,6 @@
 
 import inspect
 import os
-import sys
 import threading
 import time
 import types
@@ -13,46 +12,24 @@ from typing import Any
 from helpers.traces import Span, Worker
 
 Job = Callable[..., Any]
-Clocked = tuple[float, float, float, tuple[tuple[float, float], ...], Any, str | None, int | None]
-"""Of a job: started, finished, CPU seconds, samples, value, error and switches, as in a span."""
+Clocked = tuple[float, float, float, tuple[tuple[float, float], ...], Any, str | None]
+"""Of a job: started, finished, CPU seconds, samples, value and error, as in a span."""
 
 _SAMPLE = 0.0001  # seconds between two looks at the CPU clock inside a job, at the least
-
-
-if sys.platform == "linux":
-    import resource
-
-    def _switches() -> int | None:
-        """Return how often the system took the core away from this thread; None where it does not tell."""
-        return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
-else:
-
-    def _switches() -> int | None:
-        """Return None: this system does not tell how often it took the core away from a thread."""
-        return None
-
-
-def _uncounted() -> None:
-    """Return None: nobody asks how often the system took the core away."""
 
 
 class Watch:
     """One job's clocks: wall time from first to last, CPU time only while the job has its thread."""
 
-    def __init__(self, count: Callable[[], int | None] = _switches) -> None:
-        """Start both. ``count`` returns how often the system has taken the core away, None for unknown."""
-        self._count = count
+    def __init__(self) -> None:
+        """Start both."""
         self.samples: list[tuple[float, float]] = []
-        self.cpu, self.switches = 0.0, 0
+        self.cpu = 0.0
         self.started = time.perf_counter()
-        self._resume()
-
-    def _resume(self) -> None:
-        self._switches_before, self._cpu_before = self._count(), time.thread_time()
+        self._cpu_before = time.thread_time()
 
     def _pause(self) -> None:
         self.cpu += time.thread_time() - self._cpu_before
-        self.switches += (self._count() or 0) - (self._switches_before or 0)
 
     def tick(self) -> None:
         """Note what the clocks show, unless they were looked at just now."""
@@ -77,14 +54,13 @@ class Watch:
             except BaseException as error:  # such as a cancellation, which the job may want to answer
                 step = partial(coroutine.throw, error)
             self.samples.append((time.perf_counter(), self.cpu))
-            self._resume()
+            self._cpu_before = time.thread_time()
 
     def stop(self, value: object, error: BaseException | None) -> Clocked:
         """Stop the clocks and return what they showed."""
         self._pause()
         now, text = time.perf_counter(), None if error is None else f"{type(error).__name__}: {error}"
-        switches = None if self._switches_before is None else self.switches
-        return self.started, now, self.cpu, tuple(self.samples), value, text, switches
+        return self.started, now, self.cpu, tuple(self.samples), value, text
 
 
 def timed(number: int, job: Job, given: float) -> Span:
@@ -92,13 +68,12 @@ def timed(number: int, job: Job, given: float) -> Span:
     return _span(number, given, clocked(job))
 
 
-def clocked(job: Job, switches: bool = True) -> Clocked:
+def clocked(job: Job) -> Clocked:
     """Run one job and return when it did what: a span would take as long to make as a small job does.
 
     A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
-    ``switches`` is False to leave them uncounted, None: to ask the system takes longer than a small job.
     """
-    watch = Watch(_switches if switches else _uncounted)
+    watch = Watch()
     try:
         value, error = call(job, watch.tick), None
     except (Exception, SystemExit) as exception:

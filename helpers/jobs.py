@@ -62,19 +62,6 @@ def _arctan_of_inverse(x: int, one: int, tick: Tick) -> int:
     return total
 
 
-def hash_block(megabytes: int = 16, tick: Tick = _no_tick) -> str:
-    """Return the SHA-256 of ``megabytes`` times 2**20 zero bytes, as 64 hexadecimal digits.
-
-    All the work is in native code of the standard library, which releases the GIL while it runs.
-    """
-    checks.whole(megabytes=megabytes)
-    piece, found = bytes(2**18), hashlib.sha256()
-    for _ in range(megabytes * 4):
-        found.update(piece)
-        tick()
-    return found.hexdigest()
-
-
 def hash_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits. Raises OSError when it cannot be read."""
     with Path(path).open("rb") as file:

@@ -36,8 +36,6 @@ class Span:
     and the master has the result in hand (``returned``). ``cpu`` is the CPU time in seconds that the
     worker spent on it. ``samples`` are readings (clock, CPU time since the start) taken inside the job.
     ``value`` is what the job returned; ``error`` is the text of the exception it raised, or None.
-    ``switches`` counts how often the system took the core away from the worker during the job, to give it
-    to others; None where the system does not tell.
     """
 
     job: int
@@ -50,7 +48,6 @@ class Span:
     samples: tuple[tuple[float, float], ...] = ()
     value: Any = None
     error: str | None = None
-    switches: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse times that run backwards."""
@@ -72,15 +69,13 @@ class Span:
 class Trace:
     """All jobs of one run, and the workers that were ready for them, idle ones too.
 
-    ``master`` is the process that gave the jobs out, and ``startup`` the seconds it took to have all
-    workers ready; they are not part of ``wall``.
+    ``master`` is the process that gave the jobs out.
     """
 
     way: str
     spans: tuple[Span, ...]
     workers: tuple[Worker, ...]
     master: int
-    startup: float = 0.0
     window: float = field(default=WINDOW, repr=False)
 
     def __post_init__(self) -> None:
@@ -133,39 +128,9 @@ class Trace:
         return max(jobs for _, jobs in _at_work(self.spans))
 
     @property
-    def overlap(self) -> float:
-        """Seconds during which at least two jobs were between start and finish."""
-        return sum(end - begin for (begin, jobs), (end, _) in pairwise(_at_work(self.spans)) if jobs >= 2)
-
-    @property
-    def queueing(self) -> float:
-        """Seconds from given to started, mean per job: its way to a worker, and its wait for a free one."""
-        return sum(span.started - span.given for span in self.spans) / len(self.spans)
-
-    @property
-    def overhead(self) -> float:
-        """Seconds from finished to returned, mean per job.
-
-        In it are the result's way back, for a process by pickling and a pipe, and its wait until the master
-        has a core (and the GIL) and is done with the results before it, or with giving out jobs.
-        """
-        return sum(span.returned - span.finished for span in self.spans) / len(self.spans)
-
-    @property
     def cores_busy(self) -> float:
         """Cores kept busy on average: CPU seconds for each second of wall time."""
         return self.cpu / self.wall if self.wall else 0.0
-
-    @property
-    def efficiency(self) -> float:
-        """Cores kept busy on average for each worker, idle ones too: 0 to about 1."""
-        return self.cores_busy / len(self.workers) if self.workers else 0.0
-
-    @property
-    def switches(self) -> int | None:
-        """How often the system took the core away from a job; None when it is not known of every job."""
-        counts = [span.switches for span in self.spans if span.switches is not None]
-        return sum(counts) if len(counts) == len(self.spans) else None
 
     @property
     def peak_cores_busy(self) -> float:

@@ -32,7 +32,7 @@ most_digits = cache(lambda: jobs.pi_digits(4000))
 
 def test_all_jobs_are_known_here():
     network = {"fetch", "fetch_and_sum", "fetch_async", "fetch_with_curl", "send_mail"}
-    hashes = {"hash_block", "hash_bytes", "hash_file"}
+    hashes = {"hash_bytes", "hash_file"}
     assert set(JOBS) == network | hashes | {"pi_sum", "pi_digits", "write_durably", "kill", "crash"}
 
 
@@ -70,7 +70,7 @@ def test_fewer_digits_are_the_beginning_of_more(digits):
 
 @pytest.mark.parametrize(
     ("job", "size", "ticks"),
-    [(jobs.pi_sum, 1201, 4), (jobs.pi_digits, 100, 100), (jobs.hash_block, 2, 8)],
+    [(jobs.pi_sum, 1201, 4), (jobs.pi_digits, 100, 100)],
 )
 def test_a_long_job_calls_tick_often(job, size, ticks):
     calls = []
@@ -92,11 +92,6 @@ def test_hashes_agree_with_hashlib(tmp_path, size):
     file = tmp_path / "content"
     file.write_bytes(content)
     assert jobs.hash_file(str(file)) == jobs.hash_bytes(content) == hashlib.sha256(content).hexdigest()
-
-
-@pytest.mark.parametrize("megabytes", [1, 3])
-def test_hash_block_agrees_with_hashlib(megabytes):
-    assert jobs.hash_block(megabytes) == hashlib.sha256(bytes(megabytes * 2**20)).hexdigest()
 
 
 def test_hash_file_says_which_file_is_missing(tmp_path):
@@ -177,9 +172,9 @@ def test_write_durably_says_which_folder_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "10", None])
-@pytest.mark.parametrize("name", ["terms", "digits", "megabytes", "size"])
+@pytest.mark.parametrize("name", ["terms", "digits", "size"])
 def test_a_wrong_number_is_refused_by_name(tmp_path, name, wrong):
-    by_name = {"terms": jobs.pi_sum, "digits": jobs.pi_digits, "megabytes": jobs.hash_block}
+    by_name = {"terms": jobs.pi_sum, "digits": jobs.pi_digits}
     job = by_name.get(name, jobs.write_durably)
     arguments = {"folder": tmp_path} if name == "size" else {}
     with pytest.raises(ValueError, match=f"{name}: expected a whole number of at least 1, got {wrong!r}"):

@@ -4,8 +4,6 @@ import math
 from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from helpers import jobs
 from helpers.experiments import overhead
@@ -32,20 +30,9 @@ def test_a_last_crossing_counts():
     assert lines(0.5, 2.0, 0.5).crossing("processes") > 0.01
 
 
-@given(st.floats(0, 1), st.integers(1, 1000))
-def test_amdahls_law_keeps_its_limits(share, workers):
-    speedup = overhead.amdahl(share, workers)
-    assert 1 - 1e-9 <= speedup <= workers * (1 + 1e-9)
-    assert share == 0 or speedup <= 1 / share * (1 + 1e-9)
-
-
-def test_a_known_speedup():
-    assert overhead.amdahl(0.25, 3) == pytest.approx(2.0)
-
-
 def test_a_sweep_times_every_size_and_way():
-    sweep = overhead.sweep([10, 1000], ["threads"], count=3)
-    assert list(sweep.times) == ["serial", "threads"]
+    sweep = overhead.sweep([10, 1000], count=3)
+    assert list(sweep.times) == ["serial", "processes"]
     assert len(sweep.sizes) == 2
     assert sweep.sizes[0] < sweep.sizes[1]
     assert all(second > 0 for line in sweep.times.values() for second in line)
@@ -62,5 +49,3 @@ def test_wrong_arguments():
         overhead.sweep([])
     with pytest.raises(ValueError, match="at least one job of each kind"):
         overhead.with_serial_part([], [jobs.pi_sum], [1])
-    with pytest.raises(ValueError, match="serial share"):
-        overhead.amdahl(1.5, 2)

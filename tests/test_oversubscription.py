@@ -28,17 +28,13 @@ def test_a_crowd_is_twice_the_one_before(crowds):
 
 def test_there_is_a_figure_for_each_round(crowds):
     for crowd in crowds:
-        figures = [crowd.seconds, crowd.cores_busy, crowd.speed, crowd.at_once]
-        assert [len(figure) for figure in figures] == [2, 2, 2, 2]
+        figures = [crowd.seconds, crowd.speed, crowd.at_once]
+        assert [len(figure) for figure in figures] == [2, 2, 2]
         assert min(*crowd.seconds, *crowd.speed) > 0
         assert 1 <= max(crowd.at_once) <= crowd.processes
     assert crowds[0].speed == (1, 1)
     first, last = crowds[0], crowds[-1]
     assert last.speed == tuple(a / b for a, b in zip(first.seconds, last.seconds, strict=True))
-
-
-def test_no_crowd_keeps_more_cores_busy_than_there_are(crowds):
-    assert all(max(crowd.cores_busy) <= machine.cores() * 1.1 for crowd in crowds)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count them")

@@ -11,14 +11,14 @@ from helpers.jobqueue import reports
 from helpers.traces import Span, Trace, Worker
 
 HERE = Worker(os.getpid(), 7)
-SPAN = Span(0, HERE, 100.0, 101.0, 103.0, 103.0, 1.5, ((101.5, 0.4), (102.0, 0.8)), "value", None, 3)
+SPAN = Span(0, HERE, 100.0, 101.0, 103.0, 103.0, 1.5, ((101.5, 0.4), (102.0, 0.8)), "value", None)
 
 
 def home(
     span, *, worker_ahead=0.0, client_ahead=0.0, given=0.0, back=1000.0, name=None, unpack=reports.unpack
 ):
     """Send a span home. Both clocks are so many seconds behind the master's."""
-    clocked = (span.started, span.finished, span.cpu, span.samples, span.value, span.error, span.switches)
+    clocked = (span.started, span.finished, span.cpu, span.samples, span.value, span.error)
     sent = reports.pack(clocked, span.worker.thread, worker_ahead)
     error, report = pickle.loads(pickle.dumps(sent))
     return unpack(5, name or reports.my_name(), report, error, given, back, client_ahead)
@@ -26,7 +26,7 @@ def home(
 
 def test_a_span_comes_home_as_it_was():
     span = home(SPAN)
-    assert span == Span(5, HERE, 0.0, 101.0, 103.0, 1000.0, 1.5, SPAN.samples, "value", None, 3)
+    assert span == Span(5, HERE, 0.0, 101.0, 103.0, 1000.0, 1.5, SPAN.samples, "value", None)
 
 
 def test_times_are_moved_to_the_clock_of_the_client():

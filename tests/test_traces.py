@@ -45,10 +45,6 @@ def test_figures_of_a_trace():
     assert TWO.cores_busy == 6.0 / 10.0
     assert TWO.peak_cores_busy == 1.0 + 0.5
     assert TWO.most_at_once == 2
-    assert TWO.overlap == 3.0 + 1.0
-    assert TWO.queueing == (2.0 + 0.0 + 0.0) / 3
-    assert TWO.overhead == (0.0 + 0.0 + 2.0) / 3
-    assert TWO.efficiency == 6.0 / 10.0 / 3
     assert TWO.pids == {10, 11, 12}
     assert TWO.values == ["first", None, "third"]
     assert TWO.errors == {1: "ValueError: no"}
@@ -67,22 +63,6 @@ def test_figures_of_a_span():
     assert span(0, ANNA, 1.0, 1.0, 0.0).cpu_share == 0.0
 
 
-@pytest.mark.parametrize(("counts", "total"), [((2, 0, 5), 7), ((2, None, 5), None), ((None,) * 3, None)])
-def test_switches_are_known_of_every_job_or_not_at_all(counts, total):
-    spans = (replace(job, switches=count) for job, count in zip(TWO.spans, counts, strict=True))
-    assert replace(TWO, spans=tuple(spans)).switches == total
-
-
-def test_switches_are_not_known_unless_told():
-    assert TWO.spans[0].switches is None
-    assert TWO.switches is None
-
-
-def test_three_jobs_at_once_overlap_no_longer_than_two():
-    three = tuple(span(n, Worker(10, n), 1.0 + n, 5.0 + n, 0.0) for n in range(3))
-    assert Trace("threads", three, (), 10).overlap == 4.0  # from the second's start to its finish
-
-
 def test_time_zero_is_not_when_the_clock_began():
     late = Trace("serial", (span(0, ANNA, 105.0, 107.0, 1.0, given=104.0),), (ANNA,), 10)
     assert late.start == 104.0
@@ -92,7 +72,6 @@ def test_time_zero_is_not_when_the_clock_began():
 def test_a_job_that_starts_as_another_finishes_does_not_overlap_it():
     relay = Trace("threads", (span(0, ANNA, 0.0, 1.0, 0.0), span(1, BEN, 1.0, 2.0, 0.0)), (ANNA, BEN), 10)
     assert relay.most_at_once == 1
-    assert relay.overlap == 0.0
 
 
 def test_jobs_that_never_ran_were_not_at_work():
@@ -100,7 +79,7 @@ def test_jobs_that_never_ran_were_not_at_work():
         "processes", tuple(span(n, Worker(0, 0), 5.0, 5.0, 0.0, given=1.0) for n in range(3)), (), 10
     )
     assert died.most_at_once == 0
-    assert died.cpu_share == died.cores_busy == died.peak_cores_busy == died.efficiency == died.overlap == 0.0
+    assert died.cpu_share == died.cores_busy == died.peak_cores_busy == 0.0
     assert died.wall == 4.0
     assert replace(died, spans=(span(0, ANNA, 5.0, 5.0, 0.0),)).cores_busy == 0.0
 
@@ -178,8 +157,7 @@ def traces(draw):
 
 
 FIGURES = (
-    "wall", "cpu", "cpu_share", "cores_busy", "peak_cores_busy", "efficiency",
-    "most_at_once", "overlap", "queueing", "overhead", "switches",
+    "wall", "cpu", "cpu_share", "cores_busy", "peak_cores_busy", "most_at_once",
 )  # fmt: skip
 
 
@@ -189,22 +167,10 @@ def working_time(trace):
 
 @steady
 @given(traces())
-def test_sums(trace):
-    jobs = len(trace.spans)
-    assert len(trace.values) == jobs
-    assert trace.cpu == pytest.approx(sum(s.cpu_share * s.seconds for s in trace.spans))
-    assert trace.cores_busy * trace.wall == pytest.approx(trace.cpu)
-    not_at_work = sum(s.returned - s.given - s.seconds for s in trace.spans)
-    assert (trace.queueing + trace.overhead) * jobs == pytest.approx(not_at_work)
-
-
-@steady
-@given(traces())
 def test_order_of_figures(trace):
     assert trace.start <= min(s.started for s in trace.spans)
     assert max(s.seconds for s in trace.spans) <= working_time(trace) <= trace.wall
     assert 0 <= trace.cpu_share <= 1 + ALMOST
-    assert min(trace.queueing, trace.overhead) >= 0
 
 
 @steady
@@ -226,30 +192,8 @@ def test_most_at_once_is_reached_when_some_job_starts(trace):
 
 @steady
 @given(traces())
-def test_overlap_is_all_the_time_between_two_moments_that_two_jobs_cover(trace):
-    moments = sorted({at for s in trace.spans for at in (s.started, s.finished)})
-    covered = (
-        end - begin
-        for begin, end in pairwise(moments)
-        if sum(s.started <= begin and end <= s.finished for s in trace.spans) >= 2
-    )
-    assert trace.overlap == sum(covered)
-    assert bool(trace.overlap) == (trace.most_at_once >= 2)
-
-
-@steady
-@given(traces())
 def test_bounds_of_cores_busy(trace):
     assert 0 <= trace.cores_busy <= len({s.worker for s in trace.spans}) + ALMOST
-    assert 0 <= trace.efficiency <= 1 + ALMOST
-    assert trace.efficiency * len(trace.workers) == pytest.approx(trace.cores_busy)
-
-
-@steady
-@given(st.lists(st.none() | st.integers(0, 99), min_size=1))
-def test_switches_of_any_trace(counts):
-    spans = tuple(replace(TWO.spans[0], switches=count) for count in counts)
-    assert replace(TWO, spans=spans).switches == (None if None in counts else sum(counts))
 
 
 @steady

@@ -79,8 +79,8 @@ ENDINGS = [
     ("worker_costs.start_costs(1000)", "SIGKILL"),
     ("oversubscription.crowds()", "SIGKILL"),
     ("oversubscription.crowds()", "SIGINT"),
-    ("dead_workers.notices(10)", "SIGKILL"),
-    ("dead_workers.notices(10)", "SIGINT"),
+    ("dead_workers.notices()", "SIGKILL"),
+    ("dead_workers.notices()", "SIGINT"),
 ]
 
 

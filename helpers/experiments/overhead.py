@@ -33,19 +33,17 @@ class Sweep:
         return None
 
 
-def sweep(
-    terms: Sequence[int], way_names: Sequence[str] = ("processes",), workers: int = 2, count: int = 40
-) -> Sweep:
-    """Run ``count`` sums for pi of each length, serially and by each way; keep the shortest of five times.
+def sweep(terms: Sequence[int], count: int = 40) -> Sweep:
+    """Run ``count`` sums of each length, serially and by two processes; keep the shortest of five times.
 
     The shortest is the one that other programs disturbed the least. The workers are up before the clock
     starts, so that only the handing out counts.
     """
     if not terms or count < 1:
         raise ValueError("terms, count: expected at least one length and one job")
-    walls: dict[str, list[float]] = {"serial": [], **{way: [] for way in way_names}}
+    walls: dict[str, list[float]] = {"serial": [], "processes": []}
     with ExitStack() as stack:
-        runs = {way: stack.enter_context(ways.pool(way, workers)) for way in walls}
+        runs = {way: stack.enter_context(ways.pool(way, 2)) for way in walls}
         for length in terms:
             work = [partial(jobs.pi_sum, length)] * count
             for way, run in runs.items():
@@ -71,14 +69,3 @@ def with_serial_part(
             for n, run in runs.items():
                 ratios[n].append((alone + rest) / (ways.run(serial, "serial").wall + run(parallel).wall))
     return [Speedup("processes", n, tuple(values)) for n, values in ratios.items()]
-
-
-def amdahl(serial_share: float, workers: int) -> float:
-    """Return the speed-up that Amdahl's law allows: 1 / (s + (1 - s) / n).
-
-    ``serial_share`` is s, the share of the work (0 to 1) that one worker must do. From G. M. Amdahl,
-    "Validity of the single processor approach to achieving large scale computing capabilities", 1967.
-    """
-    if not 0 <= serial_share <= 1 or workers < 1:
-        raise ValueError("expected a serial share of 0 to 1 and at least one worker")
-    return 1 / (serial_share + (1 - serial_share) / workers)

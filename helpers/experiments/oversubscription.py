@@ -26,16 +26,14 @@ _WORK = 0.12  # seconds of work for each core in a round, about
 class Crowd:
     """The same total work done by a number of processes at once; one figure for each round.
 
-    ``seconds`` is wall time, ``cores_busy`` CPU seconds for each second of it, and ``speed`` the speed
-    relative to that of as many processes as cores in the same round. ``at_once`` is the largest number of
-    processes that were between start and end of their share at one moment. ``switches`` counts how often the
-    system took the core from one of them (involuntary context switches); it is empty on Windows, which does
-    not count them.
+    ``seconds`` is wall time, and ``speed`` the speed relative to that of as many processes as cores in the
+    same round. ``at_once`` is the largest number of processes that were between start and end of their share
+    at one moment. ``switches`` counts how often the system took the core from one of them (involuntary
+    context switches); it is empty on Windows, which does not count them.
     """
 
     processes: int
     seconds: tuple[float, ...]
-    cores_busy: tuple[float, ...]
     speed: tuple[float, ...]
     at_once: tuple[int, ...]
     switches: tuple[int, ...]
@@ -145,7 +143,6 @@ def _figures(runs: Iterable[Trace], as_many_as_cores: Iterable[Trace]) -> _Figur
     runs = list(runs)
     return {
         "seconds": [run.wall for run in runs],
-        "cores_busy": [run.cores_busy for run in runs],
         "speed": [few.wall / run.wall for few, run in zip(as_many_as_cores, runs, strict=True)],
         "at_once": [run.most_at_once for run in runs],
         "switches": [] if sys.platform == "win32" else [sum(run.values) for run in runs],

@@ -43,20 +43,20 @@ def _send(master: Client, function: str, argument: Any) -> Trip:
     return Trip(len(pickle.dumps(argument)), time.perf_counter() - began, digest)
 
 
-def compare(master: Client, sizes: Sequence[int], rounds: int = 2) -> Comparison:
-    """Send log files of about these sizes, in bytes, both ways in turns, so many times each.
+def compare(master: Client, sizes: Sequence[int]) -> Comparison:
+    """Send log files of about these sizes, in bytes, both ways in turns, twice each.
 
     Workers of this master must be running, on this computer, as the files are in a temporary folder here.
-    Raises ValueError for no sizes or rounds, or for a size below 10; and what ``master.map`` raises.
+    Raises ValueError for no sizes or one below 10; and what ``master.map`` raises.
     """
-    if not sizes or min(sizes) < len(_LINE) or rounds < 1:
-        raise ValueError(f"expected sizes of 10 bytes or more, and rounds; got {sizes!r} and {rounds!r}")
+    if not sizes or min(sizes) < len(_LINE):
+        raise ValueError(f"sizes: expected some of 10 bytes or more, got {sizes!r}")
     best: dict[str, list[Trip]] = {"content": [], "path": []}
     with TemporaryDirectory() as folder:
         for size in sizes:
             log = Path(folder, f"{size}.log")
             log.write_bytes(_LINE * (size // len(_LINE)))
-            turns = [both_ways(master, log) for _ in range(rounds)]
+            turns = [both_ways(master, log) for _ in range(2)]
             for way, trips in best.items():
                 trips.append(min((turn[way] for turn in turns), key=lambda trip: trip.seconds))
     weights = {way: [trip.weight for trip in trips] for way, trips in best.items()}

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from helpers.clocked import Clocked
 from helpers.traces import Span, Worker
 
-Report = tuple[int, float, float, float, int | None, tuple[tuple[float, float], ...], bytes]
-"""Thread, started, finished (on the master's clock), CPU seconds, switches, samples, and the packed value."""
+Report = tuple[int, float, float, float, tuple[tuple[float, float], ...], bytes]
+"""Thread, started, finished (on the master's clock), CPU seconds, samples, and the packed value."""
 
 
 class Value(NamedTuple):
@@ -40,7 +40,7 @@ def pack(clocked: Clocked, thread: int, ahead: float) -> tuple[str | None, Repor
 
     A value that cannot be pickled is an error.
     """
-    started, finished, cpu, samples, value, error, switches = clocked
+    started, finished, cpu, samples, value, error = clocked
     packed = b""
     try:
         packed = pickle.dumps(value)
@@ -48,7 +48,7 @@ def pack(clocked: Clocked, thread: int, ahead: float) -> tuple[str | None, Repor
         error = f"the result cannot be sent: {type(problem).__name__}: {problem}"
     if samples:
         samples = tuple((time + ahead, cpu) for time, cpu in samples[:: len(samples) // _SAMPLES + 1])
-    return error, (thread, started + ahead, finished + ahead, cpu, switches, samples, packed)
+    return error, (thread, started + ahead, finished + ahead, cpu, samples, packed)
 
 
 def unpack(
@@ -68,14 +68,14 @@ def unpack(
     host, pid = _computer(worker)
     if report is None:
         return Span(number, Worker(pid, 0, host), given, back, back, back, 0.0, error=error)
-    thread, started, finished, cpu, switches, samples, packed = report
+    thread, started, finished, cpu, samples, packed = report
     value, error = _read(packed, error)
     # Where the clocks are two, their difference is known to half a round trip only.
     started = min(max(started - ahead, given), back)
     finished = min(max(finished - ahead, started), back)
     times = (given, started, finished, back, cpu)
     moved = tuple((min(max(time - ahead, started), finished), used) for time, used in samples)
-    return Span(number, Worker(pid, thread, host), *times, moved, value, error, switches)
+    return Span(number, Worker(pid, thread, host), *times, moved, value, error)
 
 
 def unpack_value(number: int, worker: str, report: Report | None, error: str | None, *_: float) -> Value:

@@ -78,7 +78,7 @@ def work(session: Session, stopping: threading.Event) -> None:
         for loan in loans:
             if not stopping.is_set():
                 name, job = loan.function, _job(loan)
-                times = clocked.clocked(job, switches=False)
+                times = clocked.clocked(job)
                 done.append(session.outcome(loan, times))
         untold += len(done)
         if untold and (not loans or time.monotonic() - told > _PRINT_INTERVAL):

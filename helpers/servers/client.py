@@ -41,12 +41,6 @@ class Load:
         """Seconds within which half of the answers came; not a number (nan) when none came."""
         return median(self.latencies) if self.latencies else math.nan
 
-    @property
-    def p99(self) -> float:
-        """Seconds within which 99 of 100 answers came; not a number (nan) when none came."""
-        rank = math.ceil(0.99 * len(self.latencies))
-        return sorted(self.latencies)[rank - 1] if self.latencies else math.nan
-
 
 def load(url: str, requests: int = 200, clients: int = 8, crash_at: int | None = None) -> Load:
     """Send requests to a server of ``serving``, from many clients at once; return what became of them.

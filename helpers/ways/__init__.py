@@ -5,9 +5,9 @@
 Two more ways have the same form: "asyncio", one thread in which jobs that wait take turns, and, from
 Python 3.14 on, "interpreters", threads that have a Python interpreter with a GIL of its own each.
 
-All ways are built on ``concurrent.futures``. The workers are started and ready before the first job is
-given, so that a trace compares the work and not the start; the start has its own figure, ``trace.startup``.
-On Linux each begins its first job on a core of its own, if there are as many; then the system decides.
+All ways are built on ``concurrent.futures``. The workers are started and ready before the first job is given,
+so that a trace compares the work and not the start. On Linux each begins its first job on a core of its own,
+if there are as many; then the system decides.
 
 pools         starts the workers, hands out the jobs, collects the spans
 loop          asyncio as an executor

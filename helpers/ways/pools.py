@@ -63,12 +63,11 @@ def pool(way: str, workers: int = 1, start_method: str | None = None) -> Iterato
     if way == "serial":
         yield _run_serial
         return
-    began = time.perf_counter()
     executor, barrier = _executor(way, workers, start_method)
     try:
         gather = partial(_gather, executor, barrier, 1 if way == "asyncio" else workers)
         ready = gather()
-        yield partial(_run_pooled, executor, way, ready, time.perf_counter() - began, gather)
+        yield partial(_run_pooled, executor, way, ready, gather)
     except BaseException:
         children.kill_workers(executor)
         raise
@@ -205,7 +204,6 @@ def _run_pooled(
     executor: Executor,
     way: str,
     ready: tuple[Worker, ...],
-    startup: float,
     gather: Callable[[Sequence[Job]], object],
     jobs: Sequence[Job],
 ) -> Trace:
@@ -222,7 +220,7 @@ def _run_pooled(
     for future in as_completed(numbers):
         number = numbers[future]
         spans[number] = _returned(future, number, given[number], time.perf_counter())
-    return Trace(way, tuple(spans[n] for n in sorted(spans)), ready, os.getpid(), startup)
+    return Trace(way, tuple(spans[n] for n in sorted(spans)), ready, os.getpid())
 
 
 def _submit(executor: Executor, way: str, number: int, job: Job, given: float) -> Future[Any]:
