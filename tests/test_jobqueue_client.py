@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -390,3 +392,19 @@ def test_a_master_that_was_killed_is_gone_for_every_call(alone: jobqueue.Master)
                 ask()
         assert all("went away" in line or line.startswith("square(1)") for line in workers.lines())
         assert workers.exit_codes == [5, 5]
+
+
+LEFT_HALF_WAY = """
+from helpers import jobqueue
+
+master = jobqueue.launch_master()
+workers = jobqueue.launch_workers(master, 1)
+values = master.map("square", range(5))
+print(next(values))
+"""
+
+
+def test_a_program_may_end_with_results_still_out() -> None:
+    """Python takes its modules apart before the generator, most of all where there is no GIL."""
+    done = subprocess.run([sys.executable, "-c", LEFT_HALF_WAY], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")

@@ -2,9 +2,10 @@
 
 import pickle
 import secrets
+import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from typing import Any
 
@@ -106,9 +107,9 @@ class Batch:
         self._master, self._channel = master, master.channel()
         self._name, self._seen, self._offset = secrets.token_hex(8), 0, Offset()
 
-    def _leave(self) -> None:
-        """Have the master forget us, if it knows us."""
-        if self._name:
+    def _leave(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Have the master forget us, if it knows us; not while Python shuts down: half of it is gone."""
+        if self._name and not is_finalizing():
             name, self._name = self._name, ""
             try:
                 self._channel.ask("cancel", name, timeout=_ANSWER_TIMEOUT)
