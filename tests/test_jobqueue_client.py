@@ -16,7 +16,7 @@ from queue_helpers import HERE, KEY, SOON, Gate, Start, ended, posix, until
 
 from helpers import jobqueue, programs
 from helpers.jobqueue import batch as batch_module
-from helpers.jobqueue import channel
+from helpers.jobqueue import channel, protocol
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_batch_says_how_far_it_is(pair: jobqueue.Master) -> None:
 
 
 def test_a_batch_that_is_done_or_cancelled_is_forgotten_by_the_board(pair: jobqueue.Master) -> None:
-    board = jobqueue.connect(HERE, pair.port, pair.key).get_board()
+    board = protocol.connect(HERE, pair.port, pair.key).get_board()
     done, cancelled = pair.submit("square", range(20)), pair.submit("square", range(20))
     names = [done._name, cancelled._name]
     done.wait(SOON)

@@ -23,7 +23,7 @@ import pytest
 from queue_helpers import GONE, HERE, KEY, SOON, Address, Start, ended, one_line, posix, until
 
 from helpers import jobqueue, programs
-from helpers.jobqueue import transport
+from helpers.jobqueue import protocol, transport
 from helpers.jobqueue.key import SHORTEST_KEY, risks
 
 
@@ -142,7 +142,7 @@ def test_new_key_is_in_a_file_that_leaves_with_the_master(start: Start) -> None:
     assert key not in said
     if os.name == "posix":
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert jobqueue.connect(HERE, port, key.encode())
+    assert protocol.connect(HERE, port, key.encode())
     process.stdin.close()
     assert ended(process, GONE) == (0, "", "")
     assert not file.exists()
@@ -219,7 +219,7 @@ def _many(visit: Callable[[socket.socket], object], times: int) -> Visit:
 def _wrong_keys(port: int) -> list[Any]:
     for _ in range(50):
         with pytest.raises(jobqueue.KeyRefused):
-            jobqueue.connect(HERE, port, secrets.token_bytes(8))
+            protocol.connect(HERE, port, secrets.token_bytes(8))
     return []
 
 
@@ -266,7 +266,7 @@ def test_master_serves_on_whatever_visits(pair: jobqueue.Master, visit: Visit) -
         for visitor in visit(pair.port):
             visitors.enter_context(visitor)
         assert list(pair.map("square", range(20), timeout=SOON)) == [n * n for n in range(20)]
-        assert jobqueue.connect(HERE, pair.port, pair.key).get_task_queue().qsize() == 0
+        assert protocol.connect(HERE, pair.port, pair.key).get_task_queue().qsize() == 0
     a_few = 8  # connections of the two workers and of our own, which may come and go meanwhile
     # A thousand threads that end at once take their time where the cores are busy with other things.
     assert until(lambda: _used(pair.pid) <= used_before + a_few, 4 * SOON), (used_before, _used(pair.pid))
@@ -325,14 +325,14 @@ NONSENSE: list[tuple[str, list[Any]]] = [
 def test_nonsense_from_who_has_the_key_harms_nobody_else(
     pair: jobqueue.Master, method: str, arguments: list[Any]
 ) -> None:
-    board = jobqueue.connect(HERE, pair.port, pair.key).get_board()
+    board = protocol.connect(HERE, pair.port, pair.key).get_board()
     with contextlib.suppress(TypeError, ValueError):
         getattr(board, method)(*arguments)
     assert list(pair.map("square", range(5), timeout=SOON)) == [0, 1, 4, 9, 16]
 
 
 def test_a_method_that_is_not_offered_is_refused(pair: jobqueue.Master) -> None:
-    board = jobqueue.connect(HERE, pair.port, pair.key).get_board()
+    board = protocol.connect(HERE, pair.port, pair.key).get_board()
     with pytest.raises(RemoteError, match="not in exposed"):
         board._callmethod("__init__", (5,))
     assert list(pair.map("square", [2], timeout=SOON)) == [4]

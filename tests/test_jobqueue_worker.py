@@ -107,7 +107,7 @@ def test_nobody_is_waited_for_who_does_not_greet(monkeypatch: pytest.MonkeyPatch
     with _others() as others:
         for name, port in others.items():
             with pytest.raises(jobqueue.NobodyThere, match=f"{HERE}:{port}.*check host and port"):
-                pytest.fail(f"{name} is no master: {jobqueue.connect(HERE, port, KEY.encode())}")
+                pytest.fail(f"{name} is no master: {protocol.connect(HERE, port, KEY.encode())}")
 
 
 def test_try_worker_with_a_wrong_key(pair: jobqueue.Master) -> None:
@@ -306,7 +306,7 @@ def test_worker_goes_on_after_whatever_it_takes(
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")  # a terminal that cannot show everything
     with jobqueue.launch_master(key=KEY, attempts=1) as master:
         process = start("worker", "--host", HERE, "--port", master.port)
-        board = jobqueue.connect(HERE, master.port, master.key).get_board()
+        board = protocol.connect(HERE, master.port, master.key).get_board()
         for number, (function, argument, error) in enumerate(fails):  # not all can be given to a client
             time.sleep(2 * session._PRINT_INTERVAL)  # so that each is told of in a line of its own
             board.submit("odd", [(number, function, argument)])

@@ -46,7 +46,7 @@ charts.sizes: .style .words | matplotlib
 charts.speed: .style .words measure | matplotlib
 charts.tiles: .style .words | matplotlib
 
-jobqueue: .batch .board .client .errors .launch .protocol
+jobqueue: .batch .board .client .errors .launch
 jobqueue.errors:
 jobqueue.key: .errors
 jobqueue.transport:

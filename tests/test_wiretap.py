@@ -7,6 +7,7 @@ import pytest
 
 from helpers import jobqueue
 from helpers.experiments import wiretap
+from helpers.jobqueue import protocol
 
 SECRET = "meet me at noon"
 
@@ -57,7 +58,7 @@ def test_a_worker_works_through_the_tap_and_nobody_comes_in_after_it():
             with jobqueue.launch_workers(client):
                 assert list(client.map("square", [3, 4])) == [9, 16]
         with pytest.raises(jobqueue.NobodyThere):
-            jobqueue.connect(tap.host, tap.port, master.key)
+            protocol.connect(tap.host, tap.port, master.key)
 
 
 def test_a_visitor_finds_the_line_closed_where_no_server_is():

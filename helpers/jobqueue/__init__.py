@@ -29,9 +29,8 @@ from helpers.jobqueue.board import Board, Shelved, Stats
 from helpers.jobqueue.client import Client, TaskFailed
 from helpers.jobqueue.errors import KeyRefused, MasterGone, NobodyThere, QueueError
 from helpers.jobqueue.launch import Master, Workers, launch_master, launch_workers, try_worker
-from helpers.jobqueue.protocol import connect
 
 __all__ = [
     "Batch", "Board", "Client", "KeyRefused", "Master", "MasterGone", "NobodyThere", "QueueError", "Shelved",
-    "Stats", "TaskFailed", "Workers", "connect", "launch_master", "launch_workers", "try_worker",
+    "Stats", "TaskFailed", "Workers", "launch_master", "launch_workers", "try_worker",
 ]  # fmt: skip

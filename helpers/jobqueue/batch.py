@@ -1,7 +1,7 @@
 """A client's batch: tasks on their way, results as they come, and what to do when the master is lost."""
 
+import os
 import pickle
-import secrets
 import sys
 import time
 from collections import OrderedDict
@@ -105,7 +105,7 @@ class Batch:
 
     def _join(self, master: RemoteBoard) -> None:
         self._master, self._channel = master, master.channel()
-        self._name, self._seen, self._offset = secrets.token_hex(8), 0, Offset()
+        self._name, self._seen, self._offset = os.urandom(8).hex(), 0, Offset()
 
     def _leave(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         """Have the master forget us, if it knows us; not while Python shuts down: half of it is gone."""

@@ -2,7 +2,6 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from multiprocessing.managers import RemoteError
 from typing import Any
 
 from helpers.jobqueue.errors import MasterGone
@@ -30,6 +29,8 @@ class Channel:
         Raises MasterGone when there is no board any more, and TimeoutError when it has not answered within
         so many seconds; it is left to answer.
         """
+        from multiprocessing.managers import RemoteError  # only here, as it takes a while to import
+
         answer: Future[Any] | None = None
         try:
             answer = self._thread.submit(getattr(self._board, method), *arguments)

@@ -6,7 +6,6 @@ from typing import Any
 from helpers.jobqueue.batch import Batch
 from helpers.jobqueue.board import Shelved, Stats
 from helpers.jobqueue.channel import RemoteBoard
-from helpers.jobqueue.protocol import connect
 from helpers.jobqueue.reports import Value
 from helpers.traces import Trace
 
@@ -21,6 +20,8 @@ class Client(RemoteBoard):
     def __init__(self, host: str, port: int, key: bytes) -> None:
         """Connect. Raises NobodyThere or KeyRefused where there is no such master."""
         self.host, self.port, self.key = host, port, key
+        from helpers.jobqueue.protocol import connect  # only here, as it takes a while to import
+
         self._manager = connect(host, port, key)
         self.task_queue, self.result_queue = self._manager.get_task_queue(), self._manager.get_result_queue()
         board = self._manager.get_board()

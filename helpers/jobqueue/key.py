@@ -1,6 +1,5 @@
 """The key: where it is found, and what is dangerous about serving with it."""
 
-import ipaddress
 import os
 import socket
 from pathlib import Path
@@ -29,6 +28,8 @@ def risks(host: str, key: bytes) -> list[str]:
 
 
 def _is_here(host: str) -> bool:
+    import ipaddress  # only here, as it takes a while to import
+
     try:
         return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
     except (OSError, ValueError):

@@ -5,8 +5,8 @@ This is the one module that knows a process's number. It runs just the commands 
 
 import contextlib
 import json
+import os
 import queue
-import secrets
 import subprocess
 import threading
 import warnings
@@ -39,7 +39,7 @@ def launch_master(
     and warns of an address or a key that is dangerous.
     """
     Board(lease, attempts, retry_delay)  # raises for what a board cannot be made of
-    key = key or secrets.token_hex(32)
+    key = key or os.urandom(32).hex()
     options = {"host": host, "port": port, "lease": lease, "attempts": attempts, "retry-delay": retry_delay}
     arguments = [f"--{name}={value}" for name, value in options.items()]
     program = programs.start(
