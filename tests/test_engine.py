@@ -283,7 +283,7 @@ def test_tornado_closes_tls_connections_as_our_repair_expects(monkeypatch):
 
 
 def test_clusters_with_tls_start_and_work_again_and_again():
-    for _ in range(4):
+    for _ in range(3):
         with engine.launch(workers=2, tls=True) as cluster:
             futures = cluster.client.map(square, range(10))
             assert cluster.client.gather(futures) == [n * n for n in range(10)]
