@@ -1,9 +1,11 @@
 """A real scheduler and real workers of Dask: what they compute, who is let in, and how they end."""
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -14,10 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 from distributed.security import Security
+from tornado.iostream import SSLIOStream
 
 from helpers import engine, measure, programs
 from helpers.engine import __main__ as client_program
-from helpers.engine import certificates
+from helpers.engine import certificates, tls_repair
 from helpers.engine import cluster as cluster_module
 from helpers.jobqueue import functions
 
@@ -207,6 +210,85 @@ def test_the_certificate_goes_with_its_cluster():
     assert not files[0].parent.exists()
 
 
+# --- TLS connections that break ---
+
+BREAKER = """
+import asyncio, contextlib, importlib, socket, ssl, sys
+from tornado.iostream import SSLIOStream, StreamClosedError
+
+cert, key, *repairs = sys.argv[1:]
+for repair in repairs:
+    importlib.import_module(repair)
+client, server = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+server.load_cert_chain(cert, key)
+
+def connect():
+    pair = socket.socketpair()
+    for side in pair:
+        side.setblocking(False)
+    near = client.wrap_socket(pair[0], do_handshake_on_connect=False)
+    far = server.wrap_socket(pair[1], server_side=True, do_handshake_on_connect=False)
+    for side in [near, far] * 2:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return near, far
+
+async def main():
+    (_, healthy), (near, far) = connect(), connect()
+    stream = SSLIOStream(near)
+    await stream.wait_for_handshake()
+    far.close()
+    with contextlib.suppress(StreamClosedError):
+        await stream.write(b"anybody there?")
+    try:
+        healthy.read(1)
+    except ssl.SSLWantReadError:
+        print("healthy")
+    except OSError as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+def test_a_connection_that_breaks_harms_no_other(tmp_path):
+    """It is written to after its other side has closed; then another is read from, in the same thread."""
+    engine.certify(tmp_path)
+    files = [str(tmp_path / name) for name in (certificates.CERTIFICATE, certificates.KEY)]
+
+    def read(*repairs):
+        program = [sys.executable, "-c", BREAKER, *files, *repairs]
+        return subprocess.check_output(program, text=True, timeout=60).strip()
+
+    if read() == "healthy":
+        pytest.skip("this Python does not have the fault that tls_repair repairs")
+    assert read(tls_repair.__name__) == "healthy"
+
+
+def test_tornado_closes_tls_connections_as_our_repair_expects(monkeypatch):
+    """Else a new version of Tornado has to be looked at, and ``tls_repair`` to follow it."""
+    cleared = []
+    monkeypatch.setattr(tls_repair, "clear_errors", lambda: cleared.append(True))
+    monkeypatch.setattr(SSLIOStream, "close_fd", tls_repair.close_fd)
+
+    async def close():
+        here, there = socket.socketpair()
+        with there, here:
+            SSLIOStream(here).close()
+            return here.fileno()
+
+    assert asyncio.run(close()) == -1, "Tornado's close_fd does not close the socket any more"
+    assert cleared, "Tornado does not call SSLIOStream.close_fd any more when a connection closes"
+
+
+def test_clusters_with_tls_start_and_work_again_and_again():
+    for _ in range(3):
+        with engine.launch(workers=2, tls=True) as cluster:
+            futures = cluster.client.map(square, range(10))
+            assert cluster.client.gather(futures) == [n * n for n in range(10)]
+
+
 # --- What it costs ---
 
 
@@ -271,6 +353,17 @@ def test_a_program_that_does_not_start_leaves_nothing(what, temp, monkeypatch):
     assert list(temp.iterdir()) == []
 
 
+def test_workers_that_do_not_come_in_time(cluster, monkeypatch):
+    """The error says how many came, and what their program said, even if that is nothing."""
+    monkeypatch.setattr(programs, "READY", 1)
+    silent = programs.start("timeit", "-n1", "-r1", "import sys; sys.stdin.read()")
+    with pytest.raises(
+        RuntimeError, match=r"2 of 3 came within \d seconds, .* still running and said nothing"
+    ):
+        cluster_module._wait_for(3, cluster.client, silent, cluster_module._drain(silent))
+    programs.stop(silent)
+
+
 STARTER = """
 import os, sys, time
 from helpers import engine
@@ -326,6 +419,7 @@ def test_an_interrupt_ends_all(starter):
 def test_by_hand_with_the_plain_commands(tls, tmp_path, capsys):
     """The commands of ``helpers.engine.__main__``, on one host for want of two."""
     way, lock = ("tls", certificates.options(engine.certify(tmp_path))) if tls else ("tcp", [])
+    nanny = [f"--preload-nanny={tls_repair.__name__}"] if tls else []
     own = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_TEMPORARY_DIRECTORY": str(tmp_path)}
     file, env = tmp_path / "scheduler.json", {**os.environ, **own}
     python = [sys.executable, "-m"]
@@ -337,7 +431,7 @@ def test_by_hand_with_the_plain_commands(tls, tmp_path, capsys):
             assert wait_until(lambda: file.exists() and file.read_text().endswith("}"), 30)
             address = json.loads(file.read_text())["address"]
             worker = [*python, "distributed.cli.dask_worker", address, *here, "--nworkers", "1",
-                      "--nthreads", "1"]  # fmt: skip
+                      "--nthreads", "1", *nanny]  # fmt: skip
             with subprocess.Popen(worker, env=env) as second:
                 try:
                     key = ["--certificate", str(tmp_path)] if tls else []

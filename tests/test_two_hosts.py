@@ -49,6 +49,7 @@ print(json.dumps(client.stats()._asdict()))
 """
 
 COMMANDS = [line for line in engine_program.__doc__.splitlines() if line.startswith("    python -m ")]
+REPAIR = "helpers.engine.tls_repair"
 
 numbers = count()
 
@@ -302,7 +303,8 @@ def engine_with_tls(network):
     certify(network.folder)
     certificate, key = (network.folder / name for name in ("cert.pem", "key.pem"))
     tls = ["--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key]
-    more = [tls, tls, ["--certificate", network.folder]]
+    tls += ["--preload", REPAIR]
+    more = [tls, [*tls, "--preload-nanny", REPAIR], ["--certificate", network.folder]]
     commands = [line.replace("tcp://", "tls://").split() for line in COMMANDS]
     all_done_by_far(network, [command + options for command, options in zip(commands, more, strict=True)])
 

@@ -13,6 +13,7 @@ value <---------------------------------------------------------- when the clien
 cluster       starts the scheduler and the workers by Dask's own commands, and ends them
 leave         what these programs load on top of Dask, so that they never outlive us
 certificates  makes certificates for TLS, and tries who is let in with one
+tls_repair    keeps one TLS connection that ends from taking others with it, a fault of Python's
 runs          a run as a trace, and what a task costs
 __main__      a client to type by hand, for an engine on other computers
 """

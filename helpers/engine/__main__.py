@@ -7,8 +7,10 @@ On one computer, then on others (which must have ``helpers`` installed), then on
     python -m helpers.engine tcp://10.0.0.1:8786 --function square 1 2 3
 
 With TLS, write tls:// for tcp://, copy one folder that ``engine.certify`` has filled to all of them, and add
-``--tls-ca-file F/cert.pem --tls-cert F/cert.pem --tls-key F/key.pem`` to the first two, ``--certificate F``
-to the last. It prints one line of JSON: the values, and the address of each worker.
+``--tls-ca-file F/cert.pem --tls-cert F/cert.pem --tls-key F/key.pem --preload helpers.engine.tls_repair`` to
+the first two, ``--preload-nanny helpers.engine.tls_repair`` to the second, ``--certificate F`` to the last.
+
+It prints one line of JSON: the values, and the address of each worker.
 """
 
 import argparse

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from distributed.security import Security
 
+from helpers.engine import tls_repair
+
 CERTIFICATE, KEY = "cert.pem", "key.pem"
 _ROLES = ("client", "scheduler", "worker")
 
@@ -36,10 +38,14 @@ def load(folder: str | os.PathLike[str]) -> Security:
 
 
 def options(security: Security | None) -> list[str]:
-    """Return what Dask's commands must be given to use a certificate; nothing without one."""
+    """Return what Dask's commands must be given to use a certificate; nothing without one.
+
+    A nanny needs ``--preload-nanny`` as well, which the scheduler's command does not know.
+    """
     if security is None:
         return []
     return [
+        f"--preload={tls_repair.__name__}",
         f"--tls-ca-file={security.tls_ca_file}",
         f"--tls-cert={security.tls_scheduler_cert}",
         f"--tls-key={security.tls_scheduler_key}",

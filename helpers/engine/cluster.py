@@ -10,13 +10,15 @@ import threading
 import time
 import weakref
 from collections import deque
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 import psutil
 from distributed import Client
+from distributed.exceptions import WorkerStartTimeoutError
 from distributed.security import Security
 
 from helpers import checks, programs
@@ -42,15 +44,16 @@ def launch(workers: int = 2, *, tls: bool = False, allowed_failures: int = 3) ->
         scheduler = start(_scheduler(tls))
         line = programs.first_line(scheduler)
         if not line.startswith("{"):
-            raise RuntimeError(f"the scheduler did not start: {line} {programs.output(scheduler)}".rstrip())
+            words = f"{line}\n{programs.output(scheduler)}"
+            programs.stop(scheduler)  # so that it has an exit code
+            raise RuntimeError(f"the scheduler did not start: it {_fate(scheduler, words)}")
         _drain(scheduler)
         where = json.loads(line)
         program = start(_workers(where["address"], workers))
         said = _drain(program)
         client = Client(where["address"], security=security, timeout=programs.READY)
         end.callback(client.close)
-        if not _all_there(client, workers, program):
-            raise RuntimeError(f"the workers did not start: {' '.join(said)}")
+        _wait_for(workers, client, program, said)
         return Cluster(client, where["dashboard"], security, end.pop_all())
 
 
@@ -100,21 +103,37 @@ def _start(
     return program
 
 
-def _all_there(client: Client, workers: int, program: subprocess.Popen[str]) -> bool:
-    """Wait until so many workers have come, in vain when their program has ended or takes too long."""
-    deadline = time.monotonic() + programs.READY
-    while program.poll() is None and time.monotonic() < deadline:
-        with suppress(TimeoutError):
+def _wait_for(workers: int, client: Client, program: subprocess.Popen[str], said: Callable[[], str]) -> None:
+    """Wait until so many workers have come. Raises RuntimeError when their program ends or takes too long."""
+    began, came = time.monotonic(), 0
+    while program.poll() is None and time.monotonic() < began + programs.READY:
+        try:
             client.wait_for_workers(workers, timeout=0.2)
-            return True
-    return False
+            return
+        except WorkerStartTimeoutError as error:
+            came = error.available_workers
+    crew = f"{came} of {workers} came within {time.monotonic() - began:.0f} seconds"
+    raise RuntimeError(f"the workers did not start: {crew}, and their program {_fate(program, said())}")
 
 
-def _drain(program: subprocess.Popen[str]) -> deque[str]:
-    """Read a program's output as it comes, so that it never waits for a reader; return its last lines."""
+def _fate(program: subprocess.Popen[str], said: str) -> str:
+    """Return, for an error, what has become of a program that said this."""
+    code = program.poll()
+    state = "is still running" if code is None else f"ended with exit code {code}"
+    return f"{state} and said {said.strip() or 'nothing'}"
+
+
+def _drain(program: subprocess.Popen[str]) -> Callable[[], str]:
+    """Read a program's output as it comes, so that it never waits for a reader; return how to get its end."""
     lines: deque[str] = deque(maxlen=20)
-    threading.Thread(target=lambda: lines.extend(program.stdout or ()), daemon=True).start()
-    return lines
+    reader = threading.Thread(target=lambda: lines.extend(program.stdout or ()), daemon=True)
+    reader.start()
+
+    def said() -> str:
+        reader.join(1)  # seconds, in which the last words of a program that has ended arrive
+        return "".join(lines)
+
+    return said
 
 
 class Cluster:
