@@ -38,6 +38,7 @@ def test_no_text_leaves_its_tile_or_meets_another(drawn):
     (axes,) = figure.axes
     tiles = [tile.get_window_extent() for tile in axes.patches]
     texts = [text.get_window_extent() for text in axes.texts]
+    assert len(tiles) == 25
     for tile, name, claims in zip(tiles, texts[::2], texts[1::2], strict=True):
         assert not name.overlaps(claims)
         for text in (name, claims):

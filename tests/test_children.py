@@ -33,9 +33,18 @@ def test_the_start_method_is_that_of_the_argument(monkeypatch, method):
     assert ways.run([how_i_was_started], "processes", 1, method).values == [method]
 
 
-def test_the_start_method_is_safe_unless_chosen(monkeypatch):
+@pytest.mark.parametrize(
+    ("known", "safe"),
+    [
+        (["spawn"], "spawn"),
+        (["fork", "spawn"], "spawn"),
+        (["fork", "spawn", "forkserver"], "forkserver"),
+    ],
+)
+def test_the_start_method_is_safe_unless_chosen(monkeypatch, known, safe):
     monkeypatch.delenv("HELPERS_START_METHOD", raising=False)
-    assert children.default_start_method() == ("forkserver" if "forkserver" in METHODS else "spawn")
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: known)
+    assert children.default_start_method() == safe
 
 
 def echo(pipe):

@@ -2,7 +2,6 @@
 
 import math
 import os
-import pickle
 import subprocess
 import sys
 import threading
@@ -46,9 +45,8 @@ def test_a_wrong_number_is_refused_by_name(job, wrong):
         job(wrong)
 
 
-@pytest.mark.parametrize("job", [compiled.pi_sum_numpy, *COMPILED])
-def test_a_child_process_can_import_the_job(job):
-    assert pickle.loads(pickle.dumps(job)) is job
+def test_a_process_can_do_the_sums():
+    assert ways.run([partial(job, 1) for job in SUMS], "processes").values == [4.0] * len(SUMS)
 
 
 @needs_numba

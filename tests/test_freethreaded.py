@@ -29,8 +29,7 @@ def test_it_needs_none_of_our_packages():
     names = partial(eval, "[name.split('.')[0] for name in __import__('sys').modules]")
     (loaded,) = freethreaded.run([names], "serial", python=sys.executable).values
     foreign = {name for name in loaded if not name.startswith("_")} - sys.stdlib_module_names
-    assert not foreign & {"psutil", "numpy", "numba", "matplotlib", "IPython"}
-    assert "helpers" in foreign
+    assert foreign - {"sitecustomize"} == {"helpers"}  # the first is a Linux distribution's, where it has one
 
 
 def test_what_goes_wrong_there_is_said_here():
@@ -52,13 +51,13 @@ def test_only_a_python_without_a_gil_is_found(monkeypatch):
         assert freethreaded.find() == sys.executable
     else:
         assert freethreaded.find() != sys.executable
-    assert (freethreaded.find() is None) == bool(freethreaded.lacks())
 
 
 def test_what_is_no_python_is_passed_over(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HELPERS_FREE_THREADED", str(tmp_path / "none"))
     assert freethreaded.find() == (sys.executable if HAS_NO_GIL else None)
+    assert ("free-threaded Python" in freethreaded.lacks()) == (not HAS_NO_GIL)
 
 
 def test_any_that_says_it_has_no_gil_is_found(monkeypatch):

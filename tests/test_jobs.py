@@ -3,14 +3,12 @@
 import ast
 import asyncio
 import hashlib
-import inspect
 import math
 import os
-import pickle
 import socket
 import subprocess
 import sys
-from functools import cache
+from functools import cache, partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,21 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import jobs, servers
+from helpers import jobs, servers, ways
 
-JOBS = {
-    name: function
-    for name, function in inspect.getmembers(jobs, inspect.isfunction)
-    if function.__module__ == jobs.__name__ and not name.startswith("_")
-}
 steady = settings(deadline=None, derandomize=True)  # the same examples on every run, however slow it is
 most_digits = cache(lambda: jobs.pi_digits(4000))
-
-
-def test_all_jobs_are_known_here():
-    network = {"fetch", "fetch_and_sum", "fetch_async", "fetch_with_curl", "send_mail"}
-    hashes = {"hash_block", "hash_bytes", "hash_file"}
-    assert set(JOBS) == network | hashes | {"pi_sum", "pi_digits", "write_durably", "kill", "crash"}
 
 
 @steady
@@ -191,9 +178,10 @@ def test_more_digits_than_python_turns_into_text_are_refused():
         jobs.pi_digits(4001)
 
 
-@pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
-def test_a_child_process_can_import_the_job(job):
-    assert pickle.loads(pickle.dumps(job)) is job
+def test_a_process_can_do_the_jobs(tmp_path):
+    hashes = [partial(jobs.hash_bytes, b"abc"), partial(jobs.hash_file, __file__)]
+    work = [partial(jobs.pi_sum, 1), partial(jobs.pi_digits, 1), *hashes]
+    assert ways.run([*work, partial(jobs.write_durably, tmp_path)], "processes").errors == {}
 
 
 def test_jobs_read_no_clock_and_print_nothing():

@@ -134,9 +134,8 @@ def test_available_memory_is_some_of_it(cgroup):
 
 
 @pytest.mark.parametrize("kind", ["processes", "threads"])
-def test_capacity_is_the_least_of_its_bounds(kind):
+def test_capacity_is_bounded_by_memory_and_the_limits(kind):
     capacity = machine.capacity(kind, 10_000_000)
-    assert capacity.bounds[capacity.cause] == capacity.number == min(capacity.bounds.values())
     assert "memory" in capacity.bounds
     assert set(capacity.bounds) <= {"memory", *machine.limits()}
     assert ("RLIMIT_NOFILE" in capacity.bounds) == (kind == "processes" and sys.platform != "win32")
@@ -186,21 +185,11 @@ def test_capacity_refuses(kind, bytes_each, complaint):
         machine.capacity(kind, bytes_each)
 
 
-def test_the_health_check_passes_or_says_what_to_do():
-    checks = machine.health()
-    assert [check.name for check in checks] == [
-        "Python", "operating system", "cores", "memory", "GIL", "start methods",
-        "a thread", "a program", "a process", "a port",
-    ]  # fmt: skip
-    for check in checks:
+def test_the_health_check_is_a_line_for_each_thing():
+    for check in machine.health():
         assert "\n" not in str(check)
         assert check.found in str(check)
-        if check.ok:
-            assert str(check).startswith("ok ")
-        else:
-            assert str(check).startswith("LOOK ")
-            assert check.remedy in str(check)
-            assert check.remedy
+        assert str(check).startswith("ok " if check.ok else "LOOK ")
 
 
 def test_a_thread_a_program_a_process_and_a_port_are_to_be_had():
@@ -221,10 +210,6 @@ def test_a_failed_attempt_is_one_line_with_its_remedy(monkeypatch):
     assert str(failed).startswith("LOOK a port ")
     assert "OSError: " in str(failed)
     assert str(failed).endswith(" -> close the other")
-
-
-def test_every_attempt_has_a_remedy():
-    assert all(remedy for _, _, remedy in machine._ATTEMPTS)
 
 
 def test_too_few_cores_and_too_little_memory_are_reported(cgroup):

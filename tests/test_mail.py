@@ -1,7 +1,6 @@
 """Sending mail, to a real mail server on this machine, by hand and by the queue's workers."""
 
 import json
-import pickle
 import smtplib
 import socket
 import subprocess
@@ -65,8 +64,8 @@ def test_a_mail_arrives_as_it_was_written(post, text):
 
 def test_a_plain_tuple_is_a_mail_too(post):
     mail = letter(post)
-    assert jobs.send_mail(tuple(mail)) == mail.message_id
-    assert pickle.loads(pickle.dumps(mail)) == mail
+    jobs.send_mail(tuple(mail))
+    assert mail.message_id in ids(post)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +88,10 @@ def test_a_mail_needs_all_its_parts():
         jobs.send_mail(("127.0.0.1:1", "a@example.org", "b@example.org", "Hi", "Hello."))
 
 
-def test_nobody_at_the_address_is_an_oserror():
+def test_nobody_at_the_address_is_a_refused_connection():
     with servers.mail() as server:
         mail = letter(server)
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(ConnectionRefusedError):
         jobs.send_mail(mail)
 
 

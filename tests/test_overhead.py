@@ -48,13 +48,16 @@ def test_a_sweep_times_every_size_and_way():
     assert list(sweep.times) == ["serial", "threads"]
     assert len(sweep.sizes) == 2
     assert sweep.sizes[0] < sweep.sizes[1]
+    assert [len(line) for line in sweep.times.values()] == [2, 2]
     assert all(second > 0 for line in sweep.times.values() for second in line)
 
 
 def test_a_serial_part_is_done_in_every_round():
+    calls = []
     small = partial(jobs.pi_sum, 1000)
-    points = overhead.with_serial_part([small], [small] * 3, [1, 2], rounds=2)
+    points = overhead.with_serial_part([partial(calls.append, 1)], [small] * 3, [1, 2], rounds=2)
     assert [(point.workers, len(point.ratios)) for point in points] == [(1, 2), (2, 2)]
+    assert len(calls) == 2 * 3  # all jobs one after another, then with one worker, then with two
 
 
 def test_wrong_arguments():

@@ -100,6 +100,9 @@ def test_a_value_that_cannot_travel_is_an_error(value, error):
 def test_a_report_stays_small(many):
     samples = tuple((101 + n / many, n * 1e-6) for n in range(many))
     sent = home(Span(0, HERE, 100.0, 101.0, 103.0, 103.0, 1.5, samples)).samples
-    assert len(sent) <= 201
-    assert (len(sent) == many) == (many < 200) or sent == samples
-    assert sent[:1] == samples[:1]
+    if many < 200:
+        assert sent == samples
+    else:
+        assert 100 <= len(sent) <= 200
+        assert set(sent) <= set(samples)
+        assert sent[0] == samples[0]

@@ -1,6 +1,8 @@
 """The verdicts of all chapters: what is read from stored outputs, and what is shown of it."""
 
 import re
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import nbformat
@@ -42,8 +44,9 @@ def chapter(tmp_path):
 )
 def test_a_printed_verdict_is_read_again(number, sentence, holds, but, lacks):
     given = Verdict(number, sentence, holds, but, lacks)
-    line = f"{number} {given.outcome}{' ' if given.outcome.endswith('but') else ': '}{sentence}"
-    again = Verdict.read(line)
+    with redirect_stdout(StringIO()) as printed:
+        claims.check(number, sentence, holds, but=but, needs=lacks)
+    again = Verdict.read(printed.getvalue().removesuffix("\n"))
     assert again is not None
     assert (again.statement, again.sentence, again.outcome) == (number, sentence, given.outcome)
 

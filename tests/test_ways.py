@@ -175,11 +175,6 @@ def test_an_unknown_start_method_is_refused(monkeypatch):
         ways.run([os.getpid], "processes")
 
 
-def test_the_first_three_ways_are_those_of_the_pictures():
-    assert ways.ALL_WAYS[:3] == ways.WAYS == ("serial", "threads", "processes")
-    assert "asyncio" in ways.ALL_WAYS
-
-
 def test_the_system_says_how_often_it_took_the_core_away():
     (span,) = ways.run([jobs.pi_sum], "serial").spans
     assert (span.switches is None) == (sys.platform != "linux")
@@ -358,10 +353,6 @@ def test_a_meeting_waits_for_all_again_and_again():
             first.result(30)
     with pytest.raises(threading.BrokenBarrierError):
         meeting.wait(0)
-
-
-def test_no_way_lacks_anything_that_is_there():
-    assert {ways.lacks(way) for way in ways.ALL_WAYS} == {""}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread cannot be told where to run")
