@@ -1,6 +1,10 @@
 """How far one clock is ahead of another, made out from answers that take a while."""
 
+<<<<<<< HEAD
 from hypothesis import given
+=======
+from hypothesis import example, given
+>>>>>>> weak
 from hypothesis import strategies as st
 
 from helpers.jobqueue.clocks import Offset
@@ -28,6 +32,7 @@ def test_what_may_be_no_difference_at_all_is_none():
     assert offset.seconds == 0
 
 
+@example(1.5, [(0.0, 0.5, 0.5)])
 @given(st.floats(-1e4, 1e4), st.lists(st.tuples(times, times, times), min_size=1, max_size=20))
 def test_the_error_is_at_most_half_the_quickest_round_trip(ahead, answers):
     """Or a whole one where no difference is told."""

@@ -72,7 +72,8 @@ servers.worker: children jobs
 servers.master: children programs .worker
 servers.smtp: programs | aiosmtpd
 engine: .certificates .cluster .runs
-engine.certificates: | distributed
+engine.certificates: .tls_repair | distributed
+engine.tls_repair: | tornado
 engine.leave: programs | distributed
 engine.cluster: checks .certificates .leave programs | distributed psutil
 engine.runs: clocked jobqueue.functions traces | distributed
