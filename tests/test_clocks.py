@@ -1,10 +1,6 @@
 """How far one clock is ahead of another, made out from answers that take a while."""
 
-<<<<<<< HEAD
-from hypothesis import given
-=======
 from hypothesis import example, given
->>>>>>> weak
 from hypothesis import strategies as st
 
 from helpers.jobqueue.clocks import Offset

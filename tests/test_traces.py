@@ -167,17 +167,6 @@ def working_time(trace):
 
 @steady
 @given(traces())
-<<<<<<< HEAD
-=======
-def test_sums(trace):
-    jobs = len(trace.spans)
-    not_at_work = sum(s.returned - s.given - s.seconds for s in trace.spans)
-    assert (trace.queueing + trace.overhead) * jobs == pytest.approx(not_at_work)
-
-
-@steady
-@given(traces())
->>>>>>> weak
 def test_order_of_figures(trace):
     assert trace.start <= min(s.started for s in trace.spans)
     assert max(s.seconds for s in trace.spans) <= working_time(trace) <= trace.wall

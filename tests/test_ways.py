@@ -174,27 +174,6 @@ def test_an_unknown_start_method_is_refused(monkeypatch):
         ways.run([os.getpid], "processes")
 
 
-<<<<<<< HEAD
-=======
-def test_the_system_says_how_often_it_took_the_core_away():
-    (span,) = ways.run([jobs.pi_sum], "serial").spans
-    assert (span.switches is None) == (sys.platform != "linux")
-    assert (span.switches or 0) >= 0
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot tie a thread to a core here")
-def test_two_processes_on_one_core_are_switched():
-    one_core = {min(os.sched_getaffinity(0))}
-    crowd = partial(ways.run, [partial(tied_sum, one_core)] * 2, "processes", 2)
-    assert measure.again(crowd, lambda trace: trace.switches > 0).switches > 0
-
-
-def tied_sum(cores):
-    os.sched_setaffinity(0, cores)
-    return jobs.pi_sum(800_000)
-
-
->>>>>>> weak
 def test_the_switch_interval_is_put_back():
     before = sys.getswitchinterval()
 
