@@ -32,7 +32,7 @@ def advise(cpu_share: float, jobs: int, cores: int, *, gil: bool = True) -> Advi
     if cpu_share >= 0.5:
         way = "processes" if gil else "threads"
         return Advice(way, min(jobs, cores), "it computes: a worker for each core")
-    useful = min(jobs, int(1 / max(cpu_share, 1 / jobs)))
+    useful = min(jobs, int(1 / cpu_share)) if cpu_share > 1 / jobs else jobs
     if useful > MANY:
         return Advice("asyncio", useful, "it waits, and so many waiting threads take memory")
     return Advice("threads", useful, "it waits: as many at once as fill a core")
