@@ -48,4 +48,4 @@ def test_wrong_arguments_are_named(wrong, name):
 @pytest.mark.parametrize("jobs", [49, 98, 103, 107])
 def test_jobs_that_only_wait_all_have_a_worker(jobs):
     """Though 1 / (1 / 49) is less than 49 to a computer."""
-    assert decision.advise(0, jobs, 2).workers == jobs
+    assert advise(0, jobs, 2).workers == jobs
