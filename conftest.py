@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["nbval_checks"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the start-up files, settings and connection files of the user's own kernels out of the tests."""

@@ -11,7 +11,6 @@ The exit code is 0 for success, 1 for a failed test or notebook, and 2 for a pro
 
 import argparse
 import base64
-import contextlib
 import glob
 import hashlib
 import importlib
@@ -21,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -151,11 +151,15 @@ def lab(arguments: list[str]) -> int:
 
 
 def parts() -> list[list[str]]:
-    """Return the paths for pytest of the parts that go side by side, as all wait much of their time."""
-    queue = sorted((ROOT / "tests").glob("test_jobqueue*.py"))
-    machines = ["tests/test_two_hosts.py", "tests/test_engine.py", *map(str, queue)]
-    runs = ["tests/test_notebooks_run.py"]
-    return [["tests", *(f"--ignore={path}" for path in machines + runs)], machines, runs, ["notebooks"]]
+    """Return the arguments for pytest of the parts that go side by side, as all wait much of their time.
+
+    The notebooks go one after the other, so that none takes the time of another or finds its files.
+    """
+    names = ("test_jobqueue*", "test_two_hosts", "test_engine", "test_kernels", "test_nbval_checks")
+    machines = [str(path) for name in names for path in sorted((ROOT / "tests").glob(f"{name}.py"))]
+    counted = ["--cov=helpers", "--cov-report="]
+    others = ["tests", *(f"--ignore={path}" for path in machines)]
+    return [["notebooks"], [*counted, *machines], [*counted, *others]]
 
 
 def test(arguments: list[str]) -> int:
@@ -164,23 +168,27 @@ def test(arguments: list[str]) -> int:
     pytest = [PYTHON, "-m", "pytest"]
     if arguments:
         return run(*pytest, *arguments).returncode
-    children = []
-    with contextlib.ExitStack() as stack:
-        for number, paths in enumerate(parts()):
-            options = {
-                "cwd": ROOT,
-                "env": {**environment(), "COVERAGE_FILE": str(ROOT / f".coverage.{number}")},
-                "stdout": subprocess.PIPE if number else None,  # The first is seen as it goes.
-                "text": True,
-            }
-            command = [*pytest, "-q", "-rs", "--cov=helpers", "--cov-report=", *paths]
-            children.append(stack.enter_context(subprocess.Popen(command, **options)))
-            stack.callback(children[-1].terminate)  # after an interrupt; one that has ended does not notice
-        for child in children:
-            print(child.communicate()[0] or "", flush=True)
-    for step in ("combine", "report"):
-        run(PYTHON, "-m", "coverage", step)
-    return int(any(child.returncode for child in children))
+    pytest += ["-q", "-rfEs", "-p", "failures_at_once", "-o", "console_output_style=classic"]
+    with tempfile.TemporaryDirectory(prefix=".coverage-", dir=ROOT) as folder:
+        os.environ["COVERAGE_FILE"] = str(Path(folder, "all"))
+        children = []
+        try:
+            for number, part in enumerate(parts()):
+                env = {**environment(), "COVERAGE_FILE": str(Path(folder, f"part{number}"))}
+                # In sessions of their own, so that Ctrl-C reaches each part once, from here.
+                command = [*pytest, *part]
+                children.append(subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True))
+            codes = [child.wait() for child in children]
+        except KeyboardInterrupt:
+            for child in children:
+                if os.name != "nt":  # where there are no sessions, and Ctrl-C has reached all
+                    child.send_signal(signal.SIGINT)
+            for child in children:
+                child.wait()
+            raise
+        for step in (["combine", "-q", folder], ["report"]):
+            run(PYTHON, "-m", "coverage", *step)
+    return int(any(codes))
 
 
 def bench(arguments: list[str]) -> int:
