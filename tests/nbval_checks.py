@@ -23,7 +23,8 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from helpers import compiled, freethreaded, machine, ways
+from helpers import machine, ways
+from helpers.experiments import compiled, freethreaded
 
 SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
