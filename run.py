@@ -82,7 +82,8 @@ def run(
         command, cwd=ROOT, env=env or environment(), encoding="utf-8", errors="replace", **pipes
     )
     try:
-        said = child.communicate()[0]
+        # Without a time limit, an interrupt while a quiet child talks would have to wait for its end.
+        said = child.communicate(timeout=86_400 if quiet else None)[0]
     except KeyboardInterrupt:
         child.terminate()
         child.wait()
@@ -123,8 +124,12 @@ def fingerprint(extra: str, version: str) -> str:
 def pip_variables() -> dict[str, str]:
     """Return the variables for pip: of the user's settings, in variables or files, the SOURCES alone."""
     kept = {name: value for name, value in environment().items() if not name.startswith("PIP_")}
-    # With PIP_QUIET of the user's, pip would list nothing.
-    listed = run(PYTHON, "-m", "pip", "config", "list", quiet=True, env={**environment(), "PIP_QUIET": "0"})
+    every = {
+        **environment(),
+        "PIP_QUIET": "0",
+        "PIP_USER": "0",
+    }  # with these, pip would list nothing or a part
+    listed = run(PYTHON, "-m", "pip", "config", "list", quiet=True, env=every)
     settings = dict(line.partition("=")[::2] for line in listed.stdout.splitlines())
     for place in ("global", "install", ":env:"):  # A later one wins.
         for key in SOURCES:

@@ -1,6 +1,8 @@
 """run.py as a reader meets it: started as a program in a copy of the checkout, here without a network."""
 
 import ast
+import functools
+import http.server
 import io
 import os
 import runpy
@@ -10,10 +12,12 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import zipfile
 from pathlib import Path
 
+import pip
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +63,7 @@ def start(copy: Path, *arguments: str, **variables: str) -> subprocess.Popen[str
 def run(copy: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
     """Run a copy's run.py to its end and return its exit code, output and errors."""
     child = start(copy, *arguments, **variables)
-    output, errors = child.communicate(timeout=60)
+    output, errors = child.communicate(timeout=100)
     return child.returncode, output, errors
 
 
@@ -96,17 +100,33 @@ def ready(copy):
 
 @pytest.fixture
 def offline(copy, tmp_path, monkeypatch):
-    """Return a copy whose package needs one other, which pip looks for in the folder ``index`` alone."""
+    """Return a copy with pip, whose package needs one other; pip looks for it in an index of our own alone."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", copy / ".venv"], check=True)
+    packages = next((copy / ".venv").rglob("site-packages"))
+    shutil.copytree(Path(pip.__file__).parent, packages / "pip")
     (copy / "backend.py").write_text(BACKEND)
     (copy / "pyproject.toml").write_text(BACKEND_TABLE)
     (copy / "constraints.txt").write_text("")
-    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "needed").mkdir(parents=True)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
-    config = tmp_path / "pip.conf"
-    config.write_text(f"[global]\nno-index = true\nfind-links = {tmp_path / 'index'}\n")
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
-    return copy
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    handler = functools.partial(SilentHandler, directory=tmp_path / "index")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        settings = (
+            f"[global]\nextra-index-url =\nfind-links =\nindex-url = http://127.0.0.1:{server.server_port}\n"
+        )
+        (tmp_path / "pip.conf").write_text(settings)
+        yield copy
+        server.shutdown()
+
+
+class SilentHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, which is an index for pip if it has a folder for each package."""
+
+    def log_message(self, *_):
+        """Say nothing of a request."""
 
 
 def calls(copy: Path) -> list[str]:
@@ -118,8 +138,8 @@ def calls(copy: Path) -> list[str]:
 
 
 def offer_wheel(index: Path) -> None:
-    """Put a wheel of the needed package into a folder."""
-    with zipfile.ZipFile(index / "needed-1-py3-none-any.whl", "w") as wheel:
+    """Put a wheel of the needed package into an index."""
+    with zipfile.ZipFile(index / "needed" / "needed-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("needed.py", "")
         wheel.writestr("needed-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: needed\nVersion: 1")
         tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any"
@@ -128,13 +148,13 @@ def offer_wheel(index: Path) -> None:
 
 
 def offer_source(index: Path, backend: str) -> None:
-    """Put the source of the needed package into a folder, which is built by this code."""
+    """Put the source of the needed package into an index, which is built by this code."""
     files = {
         "backend.py": backend,
         "pyproject.toml": BACKEND_TABLE,
         "PKG-INFO": "Metadata-Version: 2.1\nName: needed\nVersion: 1",
     }
-    with tarfile.open(index / "needed-1.tar.gz", "w:gz") as archive:
+    with tarfile.open(index / "needed" / "needed-1.tar.gz", "w:gz") as archive:
         for name, text in files.items():
             member = tarfile.TarInfo(f"needed-1/{name}")
             member.size = len(text)
@@ -241,22 +261,22 @@ HARMFUL |= {"target": "elsewhere", "prefix": "elsewhere", "root": "elsewhere"}
 
 @pytest.mark.parametrize("place", ["variables", "file"])
 def test_settings_of_pip_that_send_packages_elsewhere_do_not_count(offline, tmp_path, place, monkeypatch):
-    offer_wheel(tmp_path / "index")  # The file's own setting find-links does count: else this is not found.
+    offer_wheel(tmp_path / "index")  # The file says where it is, which does count.
     if place == "variables":
         for name, value in HARMFUL.items():
             monkeypatch.setenv("PIP_" + name.upper().replace("-", "_"), value)
     else:
         with (tmp_path / "pip.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in HARMFUL.items())
-    assert run(offline, "test")[2].endswith("No module named pytest\n")
+    assert run(offline, "test", "-x")[2].endswith("No module named pytest\n")
     assert list((offline / ".venv").rglob("needed.py"))
     assert (offline / ".venv" / "installed.txt").exists()
 
 
 def test_a_variable_for_pip_goes_before_its_file(offline, tmp_path):
-    (tmp_path / "other").mkdir()
-    offer_wheel(tmp_path / "other")
-    assert "No module named pytest" in run(offline, "test", PIP_FIND_LINKS=(tmp_path / "other").as_uri())[2]
+    offer_wheel(tmp_path / "index")
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_RETRIES": "0"}
+    assert_refused(run(offline, "test", **nowhere), "pip", "network")
 
 
 # pip's own words, as it said them with a full disk and in a folder of somebody else.
