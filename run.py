@@ -79,7 +79,7 @@ def run(
     """
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if quiet else {}
     child = subprocess.Popen(
-        command, cwd=ROOT, env=env or environment(), encoding="utf-8", errors="replace", **pipes
+        command, cwd=ROOT, env=env or environment(), text=True, errors="replace", **pipes
     )
     try:
         # Without a time limit, an interrupt while a quiet child talks would have to wait for its end.
@@ -124,11 +124,8 @@ def fingerprint(extra: str, version: str) -> str:
 def pip_variables() -> dict[str, str]:
     """Return the variables for pip: of the user's settings, in variables or files, the SOURCES alone."""
     kept = {name: value for name, value in environment().items() if not name.startswith("PIP_")}
-    every = {
-        **environment(),
-        "PIP_QUIET": "0",
-        "PIP_USER": "0",
-    }  # with these, pip would list nothing or a part
+    # pip lists nothing if it is to be quiet, and a part if it is to install for this user.
+    every = {**environment(), "PIP_QUIET": "0", "PIP_USER": "0"}
     listed = run(PYTHON, "-m", "pip", "config", "list", quiet=True, env=every)
     settings = dict(line.partition("=")[::2] for line in listed.stdout.splitlines())
     for place in ("global", "install", ":env:"):  # A later one wins.
@@ -145,15 +142,16 @@ def remedy(said: str, otherwise: str) -> str:
 
 def pip_failed(said: str, version: str) -> NoReturn:
     """End with what kept pip from its work."""
-    problem, otherwise = f"pip could not install ({last_error(said)})", f"check {SETTINGS}, run again"
-    if "This error originates from a subprocess" in said:  # It had to build a package, which is ...
+    if "This error originates from a subprocess" in said:  # It had to build a package.
         names = re.findall(r"Failed building wheel for ([\w.-]+)", said)
-        names = names or re.findall(r"Collecting ([\w.-]+)", said)[-1:]  # ... the last that it began with.
-        named = f"{', '.join(names) or 'A package'} cannot be built"
-        problem = f"{named} and has no ready-made form (wheel) for Python {version.partition(' (')[0]}"
-        otherwise = (
-            f"delete {VENV} and start run.py with the usual build of Python 3.11 to 3.15, or with 3.14t"
+        # Before that step, it is the one that pip looked for last.
+        names = names or re.findall(r"Collecting ([\w.-]+)", said)[-1:] or ["a package"]
+        problem = (
+            f"{', '.join(names)} has no wheel for Python {version.partition(' (')[0]} and could not be built"
         )
+        otherwise = f"delete {VENV} and take the usual build of Python 3.11 to 3.15, or python3.14t"
+    else:
+        problem, otherwise = f"pip could not install ({last_error(said)})", f"check {SETTINGS}, run again"
     fail(problem, remedy(said, otherwise))
 
 

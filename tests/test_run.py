@@ -100,7 +100,7 @@ def ready(copy):
 
 @pytest.fixture
 def offline(copy, tmp_path, monkeypatch):
-    """Return a copy with pip, whose package needs one other; pip looks for it in an index of our own alone."""
+    """Return a copy with pip, whose package needs one other, looked for in an index of our own alone."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", copy / ".venv"], check=True)
     packages = next((copy / ".venv").rglob("site-packages"))
     shutil.copytree(Path(pip.__file__).parent, packages / "pip")
@@ -251,7 +251,12 @@ def build_wheel(*_): {FAILS}
 def test_a_package_that_cannot_be_built_is_named(offline, tmp_path, step):
     offer_source(tmp_path / "index", BACKENDS[step])
     version = ".".join(map(str, sys.version_info[:3]))
-    words = ["needed cannot be built", f"for Python {version}", f"delete {offline / '.venv'}", "usual build"]
+    words = [
+        f"needed has no wheel for Python {version}",
+        "could not be built",
+        f"delete {offline / '.venv'}",
+        "usual build",
+    ]
     assert_refused(run(offline, "test"), *words)
 
 
