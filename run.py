@@ -1,21 +1,14 @@
-"""Set the series up, then read it or test it: python3 run.py lab | test | bench | refresh.
-
-    lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
-    test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
-    bench                   print what the helpers cost beside the bare standard library
-    refresh [NOTEBOOK ...]  run all or these notebooks and store their new outputs
-
-The first start installs everything into the folder .venv beside this file; later starts find it there.
-The exit code is 0 for success, 1 for a failed test or notebook, and 2 for a problem with the set-up.
-"""
+"""Set the series up, then read it or test it."""
 
 import argparse
+import ast
 import base64
 import glob
 import hashlib
 import importlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -29,7 +22,28 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.txt"
 NOTEBOOKS = ROOT / "notebooks"
+# Variables that bring in another Python's modules, or change what a program means, prints or waits for.
+MISLEADING = {f"PYTHON{name}" for name in ("HOME", "INSPECT", "OPTIMIZE", "PATH", "STARTUP", "WARNINGS")}
+# The user's settings of pip that say where packages come from. Others might send them past .venv.
+SOURCES = ["cert", "client-cert", "proxy", "trusted-host", "keyring-provider", "use-feature"]
+SOURCES += ["index-url", "extra-index-url", "find-links", "no-index", "only-binary"]
+SOURCES += ["default-timeout", "timeout", "retries", "cache-dir", "no-cache-dir"]
+SETTINGS = 'your settings of pip ("python3 -m pip config list")'
+REMEDIES = {  # for what pip, venv or the system says
+    "No space left on device": "free space on this disk and run again",
+    "Permission denied|Access is denied|Read-only file system": "use a checkout in a folder of your own",
+    "from versions: none|Max retries exceeded|Read timed out": f"check the network and {SETTINGS}, run again",
+}
 PICTURE = "Two processes work side by side, two threads take turns"  # the README's
+USAGE = """python3 run.py lab | test | bench | refresh.
+
+    lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
+    test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
+    bench                   print what the helpers cost beside the bare standard library
+    refresh [NOTEBOOK ...]  run all or these notebooks and store their new outputs
+
+The first start installs everything into the folder .venv beside this file; later starts find it there.
+The exit code is 0 for success, 1 for a failed test or notebook, and 2 for a problem with the set-up."""
 
 
 def fail(problem: str, remedy: str) -> NoReturn:
@@ -50,22 +64,31 @@ check_python(sys.version_info[:2])
 
 def environment() -> dict[str, str]:
     """Return the variables for a child process, in which .venv comes before any other Python or kernel."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     path = os.pathsep.join([str(PYTHON.parent), kept.get("PATH", os.defpath)])
     # Jupyter looks for the kernel "python3" here first, even if the home folder has one of that name.
     return {**kept, "PATH": path, "VIRTUAL_ENV": str(VENV), "JUPYTER_PATH": str(VENV / "share" / "jupyter")}
 
 
-def run(*command: str | Path, stderr: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command in the checkout's folder; an interrupt ends it before it is raised again."""
-    child = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=stderr, text=True, errors="replace")
+def run(
+    *command: str | Path, quiet: bool = False, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the checkout's folder; an interrupt ends it before it is raised again.
+
+    Of a quiet one nothing is seen; all that it said is the result's stdout.
+    """
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if quiet else {}
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=env or environment(), text=True, errors="replace", **pipes
+    )
     try:
-        errors = child.communicate()[1]
+        # Without a time limit, an interrupt while a quiet child talks would have to wait for its end.
+        said = child.communicate(timeout=86_400 if quiet else None)[0]
     except KeyboardInterrupt:
         child.terminate()
         child.wait()
         raise
-    return subprocess.CompletedProcess(command, child.returncode, stderr=errors)
+    return subprocess.CompletedProcess(command, child.returncode, stdout=said)
 
 
 def make_venv() -> None:
@@ -77,9 +100,10 @@ def make_venv() -> None:
         fail(f"this Python lacks venv ({error})", "install it (Debian, Ubuntu: python3-venv) and run again")
     VENV.mkdir()
     print("Making .venv ...", flush=True)
-    made = run(sys.executable, "-m", "venv", VENV, stderr=subprocess.PIPE)
+    made = run(sys.executable, "-m", "venv", VENV, quiet=True)
     if made.returncode:
-        fail(f"making .venv failed ({last_error(made.stderr)})", f"delete {VENV} and run again")
+        problem = f"making .venv failed ({last_error(made.stdout)})"
+        fail(problem, remedy(made.stdout, f"delete {VENV} and run again"))
 
 
 def venv_version() -> str:
@@ -97,6 +121,40 @@ def fingerprint(extra: str, version: str) -> str:
     return hashlib.sha256(repr([str(ROOT), version, extra, *files]).encode()).hexdigest()
 
 
+def pip_variables() -> dict[str, str]:
+    """Return the variables for pip: of the user's settings, in variables or files, the SOURCES alone."""
+    kept = {name: value for name, value in environment().items() if not name.startswith("PIP_")}
+    # pip lists nothing if it is to be quiet, and a part if it is to install for this user.
+    every = {**environment(), "PIP_QUIET": "0", "PIP_USER": "0"}
+    listed = run(PYTHON, "-m", "pip", "config", "list", quiet=True, env=every)
+    settings = dict(line.partition("=")[::2] for line in listed.stdout.splitlines())
+    for place in ("global", "install", ":env:"):  # A later one wins.
+        for key in SOURCES:
+            if settings.get(f"{place}.{key}", "''") != "''":
+                kept["PIP_" + key.upper().replace("-", "_")] = ast.literal_eval(settings[f"{place}.{key}"])
+    return {**kept, "PIP_CONFIG_FILE": os.devnull}
+
+
+def remedy(said: str, otherwise: str) -> str:
+    """Return what to do about a problem, by what pip, venv or the system said of it."""
+    return next((todo for words, todo in REMEDIES.items() if re.search(words, said)), otherwise)
+
+
+def pip_failed(said: str, version: str) -> NoReturn:
+    """End with what kept pip from its work."""
+    if "This error originates from a subprocess" in said:  # It had to build a package.
+        names = re.findall(r"Failed building wheel for ([\w.-]+)", said)
+        # Before that step, it is the one that pip looked for last.
+        names = names or re.findall(r"Collecting ([\w.-]+)", said)[-1:] or ["a package"]
+        problem = (
+            f"{', '.join(names)} has no wheel for Python {version.partition(' (')[0]} and could not be built"
+        )
+        otherwise = f"delete {VENV} and take the usual build of Python 3.11 to 3.15, or python3.14t"
+    else:
+        problem, otherwise = f"pip could not install ({last_error(said)})", f"check {SETTINGS}, run again"
+    fail(problem, remedy(said, otherwise))
+
+
 def last_error(text: str) -> str:
     """Return the line of pip's (or venv's) complaints that says most: the last that calls itself an error."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason given"]
@@ -112,11 +170,12 @@ def install(extra: str) -> None:
         return
     STAMP.unlink(missing_ok=True)  # Should this be interrupted, the next start has to begin again.
     print("Installing into .venv (once, a minute or two) ...", flush=True)
-    options = ["--quiet", "--no-compile", "-c", "constraints.txt"]
-    done = run(PYTHON, "-m", "pip", "install", *options, "-e", f".{extra}", stderr=subprocess.PIPE)
+    options = ["--no-compile", "-c", "constraints.txt", "-e", f".{extra}"]
+    done = run(PYTHON, "-m", "pip", "install", *options, quiet=True, env=pip_variables())
     if done.returncode:
-        fail(f"pip could not install ({last_error(done.stderr)})", "check the network and run again")
-    run(PYTHON, "-m", "compileall", "-qq", "-j0", VENV)  # on all cores, where pip would use one
+        pip_failed(done.stdout, version)
+    # On all cores, where pip would use one; what it thinks of other people's code is not for our readers.
+    run(PYTHON, "-m", "compileall", "-qq", "-j0", VENV, quiet=True)
     quiet_jupyterlab()
     STAMP.write_text(fingerprint(extra, version))
 
@@ -200,11 +259,11 @@ def bench(arguments: list[str]) -> int:
 
 def refresh(arguments: list[str]) -> int:
     """Run notebooks in place, one after the other, and draw the README's picture anew."""
-    install("[test]")
     paths = [Path(name).resolve() for name in arguments] or sorted(NOTEBOOKS.glob("*.ipynb"))
     for path in paths:
         if not path.is_file():
             fail(f"there is no notebook {path}", "give the path of one")
+    install("[test]")
     succeeded = [execute(path) for path in paths]
     save_picture()
     return 0 if all(succeeded) else 1
@@ -217,9 +276,9 @@ def execute(path: Path) -> bool:
     convert = [PYTHON, "-m", "nbconvert", "--to=notebook", "--execute", "--inplace"]
     convert += [f"--ExecutePreprocessor.{option}" for option in options]
     print(f"Running {path.name} ...", flush=True)
-    done = run(*convert, glob.escape(str(path)), stderr=subprocess.PIPE)
+    done = run(*convert, glob.escape(str(path)), quiet=True)
     if done.returncode:
-        print(*done.stderr.splitlines()[-15:], sep="\n", file=sys.stderr)
+        print(*done.stdout.splitlines()[-15:], sep="\n", file=sys.stderr)
     return done.returncode == 0
 
 
@@ -237,14 +296,19 @@ def main() -> int:
     for ending in (signal.SIGINT, signal.SIGTERM):  # However we are ended, we end our child first.
         signal.signal(ending, signal.default_int_handler)
     verbs = {"lab": lab, "test": test, "bench": bench, "refresh": refresh}
-    if len(sys.argv) < 2 or sys.argv[1] not in verbs:
-        print(__doc__, file=sys.stderr)
+    verb, *arguments = sys.argv[1:] or [""]
+    own = [verb] if verb in ("lab", "test") else sys.argv[1:]  # JupyterLab's and pytest's help is theirs.
+    if {"help", "-h", "--help"} & set(own):
+        print(USAGE)
+        return 0
+    if verb not in verbs:
+        print(USAGE, file=sys.stderr)
         return 2
     try:
-        return verbs[sys.argv[1]](sys.argv[2:])
+        return verbs[verb](arguments)
     except OSError as error:
         problem = f"{error.filename or ROOT} cannot be read or written ({error.strerror})"
-        fail(problem, "use a complete checkout in a folder of your own")
+        fail(problem, remedy(str(error), "use a complete checkout in a folder of your own"))
     except KeyboardInterrupt:
         return 130
 
