@@ -12,13 +12,12 @@ from queue_helpers import HERE, KEY, Gate, Start
 from helpers import jobqueue, programs
 from helpers.jobqueue.protocol import KEY_VARIABLE
 
-
 COUNTED = ("test_jobqueue_master", "test_jobqueue_worker", "test_servers", "test_mail", "test_accidents")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def coverage_of_programs(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let coverage count in the programs that these modules start; those of others it would only slow down."""
+    """Let coverage count in the programs that these modules start; others it would only slow down."""
     with pytest.MonkeyPatch.context() as patch:
         if request.module.__name__ not in COUNTED:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
