@@ -12,6 +12,17 @@ from queue_helpers import HERE, KEY, Gate, Start
 from helpers import jobqueue, programs
 from helpers.jobqueue.key import KEY_VARIABLE
 
+COUNTED = ("test_jobqueue_master", "test_jobqueue_worker", "test_servers", "test_mail", "test_accidents")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def coverage_of_programs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let coverage count in the programs that these modules start; others it would only slow down."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__ not in COUNTED:
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
+
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
