@@ -100,10 +100,15 @@ def make_venv() -> None:
         fail(f"this Python lacks venv ({error})", "install it (Debian, Ubuntu: python3-venv) and run again")
     VENV.mkdir()
     print("Making .venv ...", flush=True)
-    made = run(sys.executable, "-m", "venv", VENV, quiet=True)
-    if made.returncode:
-        problem = f"making .venv failed ({last_error(made.stdout)})"
-        fail(problem, remedy(made.stdout, f"delete {VENV} and run again"))
+    steps = [
+        [sys.executable, "-m", "venv", "--without-pip", VENV],
+        [PYTHON, "-m", "ensurepip", "--default-pip"],
+    ]
+    for step in steps:  # venv would do both, but not tell why the second failed.
+        made = run(*step, quiet=True)
+        if made.returncode:
+            problem = f"making .venv failed ({last_error(made.stdout)})"
+            fail(problem, remedy(made.stdout, f"delete {VENV} and run again"))
 
 
 def venv_version() -> str:
