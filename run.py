@@ -35,7 +35,7 @@ REMEDIES = {  # for what pip, venv or the system says
     "from versions: none|Max retries exceeded|Read timed out": f"check the network and {SETTINGS}, run again",
 }
 PICTURE = "Two processes work side by side, two threads take turns"  # the README's
-USAGE = """python3 run.py lab | test | bench | refresh.
+USAGE = """python3 run.py lab | test | bench | refresh
 
     lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
     test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
