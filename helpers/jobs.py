@@ -5,18 +5,21 @@ reads a clock or prints. A long one takes ``tick``, a function that it calls oft
 runs the job may use it to look at the clock.
 """
 
+import hashlib
 import os
 import signal
+import smtplib
 import subprocess
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from email.message import EmailMessage
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
 from helpers import checks
-
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
 
 Tick = Callable[[], object]
 
@@ -64,16 +67,12 @@ def _arctan_of_inverse(x: int, one: int, tick: Tick) -> int:
 
 def hash_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits. Raises OSError when it cannot be read."""
-    import hashlib  # only here and below, as it takes a while to import
-
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_bytes(content: bytes) -> str:
     """Return the SHA-256 of what a file holds, for a caller who has it in hand, as ``hash_file`` does."""
-    import hashlib
-
     return hashlib.sha256(content).hexdigest()
 
 
@@ -82,8 +81,6 @@ def fetch(url: str) -> int:
 
     Raises OSError when nothing answers within ten seconds, ValueError for a URL that is not http://.
     """
-    from http.client import HTTPConnection  # only here, as it takes a while to import
-
     parts = _http(url)
     with closing(HTTPConnection(parts.netloc, timeout=10)) as server:
         server.request("GET", parts.path or "/")
@@ -116,9 +113,7 @@ async def fetch_async(url: str) -> int:
     return len(body)
 
 
-def _http(url: str) -> "SplitResult":
-    from urllib.parse import urlsplit  # only here, as it takes a while to import
-
+def _http(url: str) -> SplitResult:
     parts = urlsplit(url)
     if parts.scheme != "http":
         raise ValueError(f"url: expected http://host/path, got {url!r}")
@@ -151,9 +146,6 @@ def send_mail(mail: tuple[str, str, str, str, str, str]) -> str:
     Raises OSError when the server does not answer within ten seconds or refuses the mail, then one of
     ``smtplib.SMTPException``, which holds its words; TypeError or ValueError for what is no mail.
     """
-    import smtplib  # only here, as these take a while to import
-    from email.message import EmailMessage
-
     mail = Mail(*mail)
     host, _, port = mail.server.rpartition(":")
     if not port.isdigit():
@@ -174,8 +166,6 @@ def write_durably(folder: str | os.PathLike[str], size: int = 4096) -> int:
 
     Returns the number of bytes written. Raises OSError when the folder cannot be written to.
     """
-    import tempfile  # only here, as it takes a while to import
-
     checks.whole(size=size)
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         file.write(bytes(size))

@@ -244,7 +244,5 @@ def test_a_light_room_brings_nothing_heavy(room):
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert "helpers" in loaded
     too_heavy = {"matplotlib", "IPython", "ipywidgets", "numpy", "numba", "tqdm", "aiosmtpd", "distributed"}
-    too_heavy |= (
-        {"asyncio", "smtplib", "http"} if room not in ("experiments.worker_costs", "servers") else set()
-    )
+    too_heavy |= {"asyncio", "smtplib", "http", "logging"} if room == "jobqueue" else {"asyncio"}
     assert {name.split(".")[0] for name in loaded} & too_heavy == set()

@@ -38,7 +38,7 @@ class Batch:
         each task, no span, and forgets it when it has handed it out. Raises TypeError for an argument that
         cannot be sent, here or as results are taken; those after it are left out.
         """
-        functions.find(function)
+        functions.check_name(function)
         self.function, self._keep = function, keep
         self.finished: dict[int, Any] = {}
         self._fresh: OrderedDict[int, None] = OrderedDict()  # finished, and not handed out

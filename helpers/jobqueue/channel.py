@@ -1,11 +1,13 @@
 """Channels to a master's board: each is a thread with one connection, which asks and hands on the answers."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.jobqueue.errors import MasterGone
 from helpers.jobqueue.shared import SharedBoard
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _FRESH = 1  # seconds after an answer in which the connection is most likely still there
 
@@ -19,6 +21,8 @@ class Channel:
 
     def __init__(self, board: SharedBoard, master: str) -> None:
         """Use this proxy of the board. ``master`` is what errors call the master."""
+        from concurrent.futures import ThreadPoolExecutor  # only here and below, as it takes a while
+
         self._board, self._master = board, master
         self._thread = ThreadPoolExecutor(1, "jobqueue")
         self._answered = time.monotonic()
@@ -29,7 +33,8 @@ class Channel:
         Raises MasterGone when there is no board any more, and TimeoutError when it has not answered within
         so many seconds; it is left to answer.
         """
-        from multiprocessing.managers import RemoteError  # only here, as it takes a while to import
+        from concurrent.futures import wait
+        from multiprocessing.managers import RemoteError
 
         answer: Future[Any] | None = None
         try:

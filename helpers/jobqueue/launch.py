@@ -66,7 +66,7 @@ def launch_workers(
     checks.whole(count=count, prefetch=prefetch)
     options = ["--plain"] if plain else [f"--prefetch={prefetch}"]
     if function is not None:
-        functions.find(function)
+        functions.check_name(function)
         options.append(f"--function={function}")
     workers = Workers(master, options)
     workers.add(count)

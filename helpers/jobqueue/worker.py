@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a task may hold what a terminal cannot show
+    for name in functions.FUNCTIONS:
+        functions.find(name)  # what they import should not be a part of the first task
     stopping = threading.Event()
     try:
         _leave_when_told(stopping, options.until_stdin_closes)
