@@ -217,9 +217,10 @@ def lab(arguments: list[str]) -> int:
 def parts() -> list[list[str]]:
     """Return the arguments for pytest of the parts that go side by side, as all wait much of their time.
 
-    The notebooks go one after the other, so that none takes the time of another or finds its files.
+    The notebooks go one after the other, so that none takes the time of another or finds its files. While the
+    first of them need all cores, the second part does what waits most.
     """
-    names = ("test_jobqueue*", "test_two_hosts", "test_engine", "test_kernels", "test_nbval_checks")
+    names = ("test_nbval_checks", "test_kernels", "test_two_hosts", "test_engine", "test_jobqueue*")
     machines = [str(path) for name in names for path in sorted((ROOT / "tests").glob(f"{name}.py"))]
     counted = ["--cov=helpers", "--cov-report="]
     others = ["tests", *(f"--ignore={path}" for path in machines)]

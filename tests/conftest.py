@@ -12,7 +12,7 @@ from queue_helpers import HERE, KEY, Gate, Start
 from helpers import jobqueue, programs
 from helpers.jobqueue.key import KEY_VARIABLE
 
-COUNTED = ("test_jobqueue_master", "test_jobqueue_worker", "test_servers", "test_mail", "test_accidents")
+COUNTED = ("test_jobqueue_worker", "test_servers", "test_mail", "test_accidents")
 
 
 @pytest.fixture(autouse=True, scope="module")

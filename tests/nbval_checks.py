@@ -219,7 +219,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if not isinstance(item, IPyNbCell):
         return (yield)
     run, option = item.parent.stash[RUN], item.config.option
-    seconds = max(1.0, min(option.nbval_cell_timeout, HARD - run.total()))
+    seconds = min(option.nbval_cell_timeout, max(1, round(HARD - run.total())))
     began = time.monotonic()
     try:
         with mock.patch.object(option, "nbval_cell_timeout", seconds):
