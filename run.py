@@ -239,7 +239,7 @@ def test(arguments: list[str]) -> int:
         children = []
         try:
             for number, part in enumerate(parts()):
-                env = {**environment(), "COVERAGE_FILE": str(Path(folder, f"part{number}"))}
+                env = {**environment(), "COVERAGE_FILE": str(Path(folder, f"all.{number}"))}
                 # In sessions of their own, so that Ctrl-C reaches each part once, from here.
                 command = [*pytest, *part]
                 children.append(subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True))

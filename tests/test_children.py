@@ -70,7 +70,7 @@ def test_workers_are_killed_without_waiting_for_their_job(method):
     pool.submit(time.sleep, 60)
     began = time.monotonic()
     children.kill_workers(pool)
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert until(lambda: all(map(gone, workers)), within=10)
     assert time.monotonic() - began < 10
 
 

@@ -45,7 +45,7 @@ def test_start_costs_has_every_kind(capfd, recwarn):
     assert list(costs) == ["thread", *multiprocessing.get_all_start_methods()]
     assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in costs.values())
     assert capfd.readouterr() == ("", "")
-    assert not recwarn.list
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_the_program_that_times_the_starts_gives_no_warning():
