@@ -65,19 +65,24 @@ def _in_time(program: subprocess.Popen[str], read: Callable[[], str]) -> str:
         alarm.cancel()
 
 
-def stop(program: subprocess.Popen[str]) -> int:
-    """Close the program's input and wait until it has left; kill it after ``GRACE``. Return its exit code."""
+def stop(program: subprocess.Popen[str], *, close: bool = True) -> int:
+    """Close the program's input and wait until it has left; kill it after ``GRACE``. Return its exit code.
+
+    ``close`` is False where somebody still reads what the program said.
+    """
     if program.stdin:
         with contextlib.suppress(OSError):
             program.stdin.close()
     try:
-        return program.wait(GRACE)
+        code = program.wait(GRACE)
     except BaseException as error:
         program.kill()
         code = program.wait()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
-        return code
+    if close and program.stdout:
+        program.stdout.close()
+    return code
 
 
 def ask(module: str, *arguments: str) -> Any:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -283,7 +284,8 @@ def test_tornado_closes_tls_connections_as_our_repair_expects(monkeypatch):
 
 
 def test_clusters_with_tls_start_and_work_again_and_again():
-    for _ in range(3):
+    """Where OpenSSL is older, nothing has to be repaired, so that one is enough."""
+    for _ in range(3 if ssl.OPENSSL_VERSION_INFO >= (3, 4) else 1):
         with engine.launch(workers=2, tls=True) as cluster:
             futures = cluster.client.map(square, range(10))
             assert cluster.client.gather(futures) == [n * n for n in range(10)]

@@ -99,7 +99,7 @@ def _start(
         "PYTHONWARNINGS": "ignore",  # the scheduler's first line is where it is
     }
     program = programs.start(*command, *tls, env=env)
-    end.callback(programs.stop, program)
+    end.callback(programs.stop, program, close=False)
     return program
 
 

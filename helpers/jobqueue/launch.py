@@ -97,7 +97,7 @@ class Master(Client):
     def __init__(self, program: subprocess.Popen[str], key: bytes, host: str, port: int, pid: int) -> None:
         """Take over a program that is ready; for ``launch_master``."""
         self._program = program
-        self._end = weakref.finalize(self, programs.stop, program)
+        self._end = weakref.finalize(self, programs.stop, program, close=False)
         super().__init__(host, port, key)
 
     def __enter__(self) -> Self:
@@ -207,4 +207,4 @@ def _stop_all(started: list[subprocess.Popen[str]]) -> None:
             with contextlib.suppress(OSError):
                 program.stdin.close()
     for program in started:
-        programs.stop(program)
+        programs.stop(program, close=False)
