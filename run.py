@@ -307,8 +307,9 @@ def save_picture() -> None:
 
 def main() -> int:
     """Do what the first argument says."""
-    for ending in (signal.SIGINT, signal.SIGTERM):  # However we are ended, we end our child first.
-        signal.signal(ending, signal.default_int_handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # However we are ended, we end our children first.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     verbs = {"lab": lab, "test": test, "bench": bench, "refresh": refresh}
     verb, *arguments = sys.argv[1:] or [""]
     own = [verb] if verb in ("lab", "test") else sys.argv[1:]  # JupyterLab's and pytest's help is theirs.

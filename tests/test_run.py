@@ -21,6 +21,7 @@ import pip
 import pytest
 
 ROOT = Path(__file__).parent.parent
+ENDINGS = [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]
 
 # Stands in for pip and for pytest in a copy's .venv: it notes how it was called and does as it is told.
 STAND_IN = """
@@ -359,7 +360,7 @@ def test_the_exit_code_of_pytest_is_returned(ready):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process alone")
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_an_interrupted_installation_is_not_believed(ready, ending):
     child = start(ready, "test", "-x", STAND_IN_SLEEPS="60")
     assert child.stdout.readline().startswith("Installing")

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parent.parent
+ENDINGS = [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]
 START = """
 import pathlib, sys
 import run
@@ -70,7 +71,7 @@ def test_the_exit_code_and_the_summaries_are_those_of_all_parts(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process alone")
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_failures_are_seen_at_once_and_an_interrupt_ends_all_parts(tmp_path, ending):
     with start(tmp_path, waits=WAITS, fails=FAILS, broken="import nowhere") as child:
         expected = ["test_fails.py::test_fails", "AssertionError: the reason", "No module named 'nowhere'"]
