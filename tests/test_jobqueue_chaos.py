@@ -14,7 +14,7 @@ from queue_helpers import SOON, posix, until
 from helpers import jobqueue, jobs
 
 SIZE, COUNT = 10_000, 4
-TERMS = [1_500 + n % 7 for n in range(SIZE)]
+TERMS = [3_000 + n % 7 for n in range(SIZE)]
 VALUES = {terms: jobs.pi_sum(terms) for terms in set(TERMS)}
 
 
