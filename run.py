@@ -224,10 +224,8 @@ def parts() -> list[list[str]]:
     def tests(*names: str) -> list[str]:
         return [str(path) for name in names for path in sorted((ROOT / "tests").glob(f"{name}.py"))]
 
-    machines = tests("test_nbval_checks", "test_two_hosts", "test_engine")
-    queues = tests(
-        "test_kernels", "test_jobqueue*", "test_servers", "test_mail", "test_run*", "test_benchmarks"
-    )
+    machines = tests("test_nbval_checks", "test_two_hosts", "test_engine", "test_benchmarks")
+    queues = tests("test_kernels", "test_jobqueue*", "test_servers", "test_mail", "test_run*")
     others = ["tests", *(f"--ignore={path}" for path in machines + queues)]
     return [
         ["notebooks"],
