@@ -167,22 +167,22 @@ def test_a_task_that_kills_its_workers_is_given_up(cluster):
 
 def test_only_who_has_the_certificate_is_let_in(locked):
     assert locked.address.startswith("tls://127.0.0.1:")
-    assert engine.knock(locked.address, locked.security) == ""
-    assert engine.knock(locked.address)
-    assert engine.knock(locked.address, Security.temporary())
+    assert engine.try_certificate(locked.address, locked.security) == ""
+    assert engine.try_certificate(locked.address)
+    assert engine.try_certificate(locked.address, Security.temporary())
     assert locked.client.submit(square, 5).result(timeout=30) == 25
 
 
-def test_knocking_leaves_our_own_trust_as_it_is(locked):
-    engine.knock(locked.address, locked.security)
+def test_trying_a_certificate_leaves_our_own_trust_as_it_is(locked):
+    engine.try_certificate(locked.address, locked.security)
     context = locked.security.get_connection_args("client")["ssl_context"]
     assert context.verify_mode.name == "CERT_REQUIRED"
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:80", "tls://127.0.0.1", "127.0.0.1:80"])
-def test_knocking_at_another_kind_of_address(address):
+def test_trying_a_certificate_at_another_kind_of_address(address):
     with pytest.raises(ValueError, match="address: expected tls://host:port"):
-        engine.knock(address)
+        engine.try_certificate(address)
 
 
 def test_a_certificate_can_be_read_by_its_owner_alone(tmp_path):

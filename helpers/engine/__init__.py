@@ -18,8 +18,8 @@ runs          a run as a trace, and what a task costs
 __main__      a client to type by hand, for an engine on other computers
 """
 
-from helpers.engine.certificates import certify, knock, load
+from helpers.engine.certificates import certify, load, try_certificate
 from helpers.engine.cluster import Cluster, launch
 from helpers.engine.runs import per_task, run, spans, trace
 
-__all__ = ["Cluster", "certify", "knock", "launch", "load", "per_task", "run", "spans", "trace"]
+__all__ = ["Cluster", "certify", "launch", "load", "per_task", "run", "spans", "trace", "try_certificate"]

@@ -52,8 +52,8 @@ def options(security: Security | None) -> list[str]:
     ]
 
 
-def knock(address: str, security: Security | None = None) -> str:
-    """Knock at a scheduler's tls:// address with a certificate or without; return why not, "" if let in.
+def try_certificate(address: str, security: Security | None = None) -> str:
+    """Connect to a scheduler's tls:// address, with a certificate or without; return why not, "" if let in.
 
     Raises ValueError for an address that is not tls://host:port.
     """
@@ -68,8 +68,8 @@ def knock(address: str, security: Security | None = None) -> str:
     try:
         with (
             socket.create_connection((parts.hostname, parts.port), timeout=10) as line,
-            context.wrap_socket(line) as door,
+            context.wrap_socket(line) as secured,
         ):
-            return "" if door.recv(1) else "the scheduler hung up"
+            return "" if secured.recv(1) else "the scheduler hung up"
     except OSError as error:
         return str(error)

@@ -112,8 +112,8 @@ def _wait_for(workers: int, client: Client, program: subprocess.Popen[str], said
             return
         except WorkerStartTimeoutError as error:
             came = error.available_workers
-    crew = f"{came} of {workers} came within {time.monotonic() - began:.0f} seconds"
-    raise RuntimeError(f"the workers did not start: {crew}, and their program {_fate(program, said())}")
+    there = f"{came} of {workers} came within {time.monotonic() - began:.0f} seconds"
+    raise RuntimeError(f"the workers did not start: {there}, and their program {_fate(program, said())}")
 
 
 def _fate(program: subprocess.Popen[str], said: str) -> str:

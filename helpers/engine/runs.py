@@ -44,8 +44,8 @@ def spans(client: Client, function: str, arguments: Iterable[Any], timeout: floa
 def trace(spans: Iterable[Span]) -> Trace:
     """Make a trace of all spans of a run; it knows the workers that had a task, and no others."""
     ordered = tuple(sorted(spans, key=lambda span: span.job))
-    crew = {span.worker for span in ordered if span.worker.pid}
-    return Trace("processes", ordered, tuple(sorted(crew, key=lambda worker: worker.pid)), os.getpid())
+    workers = {span.worker for span in ordered if span.worker.pid}
+    return Trace("processes", ordered, tuple(sorted(workers, key=lambda worker: worker.pid)), os.getpid())
 
 
 def _back(span: Span, now: float) -> Span:

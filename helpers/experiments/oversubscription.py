@@ -63,29 +63,31 @@ def _crowds(most: str, rounds: str) -> list[tuple[int, _Figures]]:
     if "forkserver" in multiprocessing.get_all_start_methods():
         context.set_forkserver_preload(["helpers.experiments.oversubscription"])
     with ExitStack() as stack:
-        crew, sizes = _start_crew(context, stack, int(most))
+        workers, sizes = _start_workers(context, stack, int(most))
         terms = _terms_for(_WORK * sizes[0]) // sizes[-1] * sizes[-1]  # every size divides it
-        runs = [[_run(crew[:size], terms // size) for size in sizes] for _ in range(int(rounds))]
+        runs = [[_run(workers[:size], terms // size) for size in sizes] for _ in range(int(rounds))]
     by_size = zip(*runs, strict=True)
     first = [run[0] for run in runs]
     return [(size, _figures(traces, first)) for size, traces in zip(sizes, by_size, strict=True)]
 
 
-def _start_crew(context: children.Context, stack: ExitStack, most: int) -> tuple[list[Connection], list[int]]:
+def _start_workers(
+    context: children.Context, stack: ExitStack, most: int
+) -> tuple[list[Connection], list[int]]:
     """Start as many processes as cores, then as many again, and so on while there is time for it.
 
     Returns the pipes to them all, and the sizes of the crowds.
     """
     end = time.perf_counter() + _START
     sizes = [machine.cores()]
-    crew = _start(context, stack, sizes[0])
+    workers = _start(context, stack, sizes[0])
     took = 0.0
     while len(sizes) == 1 or (2 * sizes[-1] <= most and time.perf_counter() + 2 * took < end):
         began = time.perf_counter()
-        crew += _start(context, stack, sizes[-1])
+        workers += _start(context, stack, sizes[-1])
         took = time.perf_counter() - began
         sizes.append(2 * sizes[-1])
-    return crew, sizes
+    return workers, sizes
 
 
 def _start(context: children.Context, stack: ExitStack, number: int) -> list[Connection]:
@@ -109,11 +111,11 @@ def _time_sum(terms: int) -> float:
     return time.perf_counter() - began
 
 
-def _run(crew: list[Connection], terms: int) -> Trace:
-    """Give each of the crew its share, and wait for all."""
-    for pipe in crew:
+def _run(workers: list[Connection], terms: int) -> Trace:
+    """Give each of the workers its share, and wait for all."""
+    for pipe in workers:
         pipe.send(terms)
-    spans = tuple(pipe.recv() for pipe in crew)
+    spans = tuple(pipe.recv() for pipe in workers)
     return Trace("processes", spans, tuple(span.worker for span in spans), os.getpid())
 
 

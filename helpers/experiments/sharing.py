@@ -15,7 +15,7 @@ from helpers import checks, ways
 from helpers.clocked import Job
 from helpers.traces import Trace, Worker
 
-_PATIENCE = 60  # seconds that a thread waits for the others, on a very busy computer
+_BARRIER_TIMEOUT = 60  # seconds that a thread waits for the others, on a very busy computer
 
 board: list[Worker] = []  # every process that imports this module has one
 
@@ -79,7 +79,7 @@ def without_lock(threads: int = 4, times: int = 25) -> Count:
     certain, with the GIL and without it: no thread passes the barrier before all have come.
     """
     checks.whole(threads=threads, times=times)
-    counter, all_have_read = Counter(), threading.Barrier(threads, timeout=_PATIENCE)
+    counter, all_have_read = Counter(), threading.Barrier(threads, timeout=_BARRIER_TIMEOUT)
 
     def add() -> None:
         for _ in range(times):

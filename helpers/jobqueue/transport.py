@@ -1,4 +1,4 @@
-"""How bytes travel between a master and its visitors: tuned sockets, and who is shown the door.
+"""How bytes travel between a master and those who connect to it: tuned sockets, a proof of the key in time.
 
 All that this package takes from CPython's inside is here, so that a new Python breaks this module alone:
 ``multiprocessing.managers.listener_client``, where a manager looks up how to listen and to connect, and

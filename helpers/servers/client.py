@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from helpers import checks
 
 _Answer = tuple[float, int]  # seconds it took, and the process that gave it
-_PATIENCE = 30  # seconds that a client waits for an answer, on a very busy computer
+_ANSWER_TIMEOUT = 30  # seconds that a client waits for an answer, on a very busy computer
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,6 @@ def _crash(url: str, on_its_way: threading.Event) -> None:
 def _sent(url: str) -> Iterator[HTTPConnection]:
     """Send a request on a connection of its own, as each of a crowd of strangers would."""
     parts = urlsplit(url)
-    with closing(HTTPConnection(parts.netloc, timeout=_PATIENCE)) as server:
+    with closing(HTTPConnection(parts.netloc, timeout=_ANSWER_TIMEOUT)) as server:
         server.request("GET", f"{parts.path or '/'}?{parts.query}")
         yield server
