@@ -4,6 +4,7 @@ There are three ranks: instruments, systems, experiments. A room imports its own
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -235,6 +236,20 @@ def test_in_the_job_queue_only_launch_starts_programs(module):
     starters = {"programs.start", "subprocess.Popen", "subprocess.run", "multiprocessing.Process", "os.fork"}
     calls = {ast.unparse(node.func) for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)}
     assert bool(calls & starters) == (module == "jobqueue.launch"), calls & starters
+
+
+PRIVATE = {  # of CPython or Tornado, and the one module that uses it, which has a contract test
+    "listener_client": "jobqueue.transport",
+    "answer_challenge": "jobqueue.transport",
+    "_processes": "children",
+    "close_fd": "engine.tls_repair",
+}
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_a_private_part_of_others_is_used_in_one_module(name):
+    words = {module: set(re.findall(r"\w+", ast.unparse(tree))) for module, tree in TREES.items()}
+    assert [module for module in TREES if name in words[module]] == [PRIVATE[name]]
 
 
 @pytest.mark.parametrize("room", ["", *LIGHT])

@@ -1,0 +1,54 @@
+"""What the queue takes from CPython's inside, in one module: a contract that a new Python may break."""
+
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from multiprocessing import AuthenticationError
+from multiprocessing import connection as connections
+
+import pytest
+from queue_helpers import HERE, KEY
+
+from helpers.jobqueue import transport
+
+SECRET = KEY.encode()
+
+
+USED = [
+    "managers.listener_client",
+    "connection.Connection",
+    "connection.answer_challenge",
+    "connection.deliver_challenge",
+]
+
+
+@pytest.mark.parametrize("name", USED)
+def test_cpython_has_what_the_transport_uses(name):
+    module, _, part = name.partition(".")
+    assert hasattr(importlib.import_module(f"multiprocessing.{module}"), part), (
+        f"multiprocessing.{name} is gone: only helpers.jobqueue.transport uses it. See how CPython's own "
+        "managers.Server and connection.Client do now what it did, and do the same there"
+    )
+
+
+@pytest.mark.parametrize(("key", "is_let_in"), [(SECRET, True), (b"another", False)])
+def test_a_plain_client_of_cpython_is_let_in_by_our_listener_if_it_has_the_key(key, is_let_in):
+    with closing(transport._Listener((HERE, 0), 1)) as listener, ThreadPoolExecutor(1) as thread:
+        visitor = thread.submit(connections.Client, listener.address, authkey=key)
+        with listener.accept() as accepted:
+            try:
+                connections.deliver_challenge(accepted, SECRET)
+                connections.answer_challenge(accepted, SECRET)
+            except AuthenticationError:
+                pass
+        assert (visitor.exception() is None) == is_let_in
+        if is_let_in:
+            visitor.result().close()
+
+
+def test_we_are_let_in_by_a_plain_listener_of_cpython():
+    with connections.Listener((HERE, 0), authkey=SECRET) as listener, ThreadPoolExecutor(1) as thread:
+        accepted = thread.submit(listener.accept)
+        with transport._connect(listener.address, SECRET) as connection, accepted.result() as other:
+            connection.send("hello")
+            assert other.recv() == "hello"
