@@ -220,17 +220,11 @@ def parts() -> list[list[str]]:
     The notebooks go one after the other, so that none takes the time of another or finds its files. While the
     first of them need all cores, the second part does what waits most.
     """
-
-    def tests(*names: str) -> list[str]:
-        return [str(path) for name in names for path in sorted((ROOT / "tests").glob(f"{name}.py"))]
-
-    machines = tests("test_nbval_checks", "test_two_hosts", "test_engine", "test_benchmarks")
-    queues = tests("test_kernels", "test_jobqueue*", "test_servers", "test_mail", "test_run*")
-    others = ["tests", *(f"--ignore={path}" for path in machines + queues)]
-    return [
-        ["notebooks"],
-        *(["--cov=helpers", "--cov-report=", *part] for part in (machines, queues, others)),
-    ]
+    names = ("test_nbval_checks", "test_kernels", "test_two_hosts", "test_engine", "test_jobqueue*")
+    machines = [str(path) for name in names for path in sorted((ROOT / "tests").glob(f"{name}.py"))]
+    counted = ["--cov=helpers", "--cov-report="]
+    others = ["tests", *(f"--ignore={path}" for path in machines)]
+    return [["notebooks"], [*counted, *machines], [*counted, *others]]
 
 
 def test(arguments: list[str]) -> int:

@@ -28,7 +28,7 @@ from helpers.experiments import compiled, freethreaded
 
 SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
-HARD = 60 * max(1.0, SLOW / 4)  # seconds after which a notebook is ended
+HARD = max(60.0, NOTEBOOK)  # seconds after which a notebook is ended: not before it has used up its own time
 GONE = 2.0  # seconds after a kernel's end when none of its descendants may be alive
 MARK = "HELPERS_RUN"
 
