@@ -62,8 +62,10 @@ def until(happened: Callable[[], object], within: float = SOON) -> bool:
     return True
 
 
-def gone(process: psutil.Process) -> bool:
+def gone(process: psutil.Process | int) -> bool:
+    """Tell whether a process has ended; one that nobody has asked for its exit code has, too."""
     try:
+        process = psutil.Process(process) if isinstance(process, int) else process
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -11,10 +11,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
-import psutil
 import pytest
 from nbformat import v4
 from nbval_checks import excuses
+from queue_helpers import gone
 
 from helpers import machine
 
@@ -150,8 +150,7 @@ def test_leftovers_are_found_and_ended(validated):
     outcomes, _ = validated
     assert outcomes["left", 0] == ""
     process = re.search(r"Left behind: process (\d+), ports \[\d+\]", outcomes["left", 1])
-    alive = [one.pid for one in psutil.process_iter() if one.status() != psutil.STATUS_ZOMBIE]
-    assert int(process[1]) not in alive
+    assert gone(int(process[1]))
     assert "Left in the folder of the notebook: left.txt" in outcomes["left", 1]
     assert re.search(r"Left in the temporary folder: \w+\.key", outcomes["left", 1])
     assert outcomes["left", 1].count("Left ") == 3

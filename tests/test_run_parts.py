@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
+from queue_helpers import gone
 
 ROOT = Path(__file__).parent.parent
 ENDINGS = [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]
@@ -86,4 +86,4 @@ def test_failures_are_seen_at_once_and_an_interrupt_ends_all_parts(tmp_path, end
         printed += child.stdout.read()  # to the end, so that nobody else holds the pipe
     assert time.monotonic() - began < 20
     assert child.returncode == 130
-    assert not psutil.pid_exists(waiting)
+    assert gone(waiting)
