@@ -50,8 +50,8 @@ def test_start_costs_has_every_kind(capfd, recwarn):
 
 def test_the_program_that_times_the_starts_gives_no_warning():
     """Forking a program that has threads would be one, from Python 3.12 on."""
-    program = "from helpers.experiments import worker_costs; worker_costs._start_costs('1')"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    command = [sys.executable, "-W", "error", "-m", "helpers.experiments.worker_costs", "start-costs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
