@@ -59,8 +59,16 @@ class Watch:
     def stop(self, value: object, error: BaseException | None) -> Clocked:
         """Stop the clocks and return what they showed."""
         self._pause()
-        now, text = time.perf_counter(), None if error is None else f"{type(error).__name__}: {error}"
+        now, text = time.perf_counter(), None if error is None else text_of(error)
         return self.started, now, self.cpu, tuple(self.samples), value, text
+
+
+def text_of(error: BaseException) -> str:
+    """Return an error's kind and message in one text, whatever its ``__str__`` does."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return f"{type(error).__name__} (its message cannot be read)"
 
 
 def timed(number: int, job: Job, given: float) -> Span:
@@ -68,15 +76,18 @@ def timed(number: int, job: Job, given: float) -> Span:
     return _span(number, given, clocked(job))
 
 
-def clocked(job: Job) -> Clocked:
+def clocked(job: Job, ends: type[BaseException] = KeyboardInterrupt) -> Clocked:
     """Run one job and return when it did what: a span would take as long to make as a small job does.
 
     A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
+    Whatever a job raises is its error, but ``ends``, by which the one who waits for it is told to leave.
     """
     watch = Watch()
     try:
         value, error = call(job, watch.tick), None
-    except (Exception, SystemExit) as exception:
+    except BaseException as exception:
+        if isinstance(exception, ends):
+            raise
         value, error = None, exception
     return watch.stop(value, error)
 

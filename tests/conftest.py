@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from queue_helpers import HERE, KEY, Gate, Start
+from queue_helpers import HERE, KEY, Gate, Start, first_line
 
-from helpers import jobqueue, programs
+from helpers import jobqueue
 from helpers.jobqueue.key import KEY_VARIABLE
 
 COUNTED = ("test_jobqueue_worker", "test_servers", "test_mail", "test_accidents")
@@ -59,7 +59,7 @@ def pair() -> Iterator[jobqueue.Master]:
         with jobqueue.launch_workers(master, 2):
             yield master
         master.stop()
-        assert master._program.stdout.read() == "", "a master says nothing but its first line"
+        assert list(master._program.lines()) == [], "a master says nothing but its first line"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def connected(start: Start, master: jobqueue.Master) -> Callable[..., subprocess
 
     def connected(*arguments: str) -> subprocess.Popen[str]:
         process = start("worker", "--host", HERE, "--port", master.port, *arguments)
-        assert programs.first_line(process) == f"connected to {HERE}:{master.port}"
+        assert first_line(process) == f"connected to {HERE}:{master.port}"
         return process
 
     return connected

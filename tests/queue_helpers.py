@@ -45,6 +45,12 @@ class Gate:
         self.visitor.close()
 
 
+def first_line(process: "subprocess.Popen[str]") -> str:
+    """Return the first line of a program's output, "" when it has ended without one."""
+    assert process.stdout
+    return process.stdout.readline().rstrip("\n")
+
+
 def ended(process: subprocess.Popen[str], within: float = SOON) -> tuple[int, str, str]:
     """Wait until a program has ended by itself; return its exit code, the rest of its output, its errors."""
     assert process.stdout

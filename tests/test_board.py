@@ -396,7 +396,9 @@ class Life(RuleBasedStateMachine):
         in_work = sum(task.holder is not None for task in left)
         shown = self.board.stats(self.now)
         counts = (self.done, self.retried, self.shelved, self.late)
-        assert shown == Stats(len(left) - in_work, in_work, *counts, shown.per_second, self.by_worker)
+        assert shown == Stats(
+            len(left) - in_work, in_work, *counts, shown.per_second, self.by_worker, shown.present
+        )
 
     @invariant()
     def every_result_is_of_a_task_that_ended_and_none_comes_twice(self):

@@ -9,9 +9,9 @@ from typing import Any
 
 import psutil
 import pytest
-from queue_helpers import GONE, HERE, SOON, Address, Gate, Start, ended, gone, until
+from queue_helpers import GONE, HERE, SOON, Address, Gate, Start, ended, first_line, gone, until
 
-from helpers import jobqueue, programs
+from helpers import jobqueue
 
 ARTICLE = Path(__file__).parent / "article"
 
@@ -192,7 +192,7 @@ list(master.map("fetch", ["{url}"]))
 
 def test_nothing_outlives_its_user(start: Start, gate: Gate) -> None:
     user = start("-c", USER.format(url=gate.url))
-    ours = [psutil.Process(int(pid)) for pid in programs.first_line(user).split()]
+    ours = [psutil.Process(int(pid)) for pid in first_line(user).split()]
     gate.reached()  # a worker is at work
     user.kill()
     user.wait(SOON)
@@ -252,7 +252,7 @@ def test_the_articles_master_has_its_numbers_squared(
     start: Start, workers: list[Any], start_method: str
 ) -> None:
     master = start(ARTICLE / "master.py", 0, start_method)
-    port = programs.first_line(master).removeprefix("port ")
+    port = first_line(master).removeprefix("port ")
     process = start(*workers, port, key="abc")
     code, output, errors = ended(master)
     assert (code, errors) == (0, "")

@@ -14,22 +14,21 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import connection as connections
-from multiprocessing.managers import RemoteError
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from queue_helpers import GONE, HERE, KEY, SOON, Address, Start, ended, one_line, posix, until
+from queue_helpers import GONE, HERE, KEY, SOON, Address, Start, ended, first_line, one_line, posix, until
 
-from helpers import jobqueue, programs
+from helpers import jobqueue
 from helpers.jobqueue import protocol, transport
 from helpers.jobqueue.key import SHORTEST_KEY, risks
 
 
 def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Wait for a master's line and return what it says."""
-    line: dict[str, Any] = json.loads(programs.first_line(process))
+    line: dict[str, Any] = json.loads(first_line(process))
     return line
 
 
@@ -121,7 +120,7 @@ def test_key_from_a_file(start: Start, tmp_path: Path) -> None:
     file.write_text(f"  {KEY}\n")
     port = ready(start("master", "--key-file", file, key="another, which the file outdoes"))["port"]
     process = start("worker", "--host", HERE, "--port", port, "--key-file", file, key=None)
-    assert programs.first_line(process).startswith("connected")
+    assert first_line(process).startswith("connected")
 
 
 @posix
@@ -129,7 +128,7 @@ def test_key_from_a_file(start: Start, tmp_path: Path) -> None:
 def test_key_may_be_any_bytes(start: Start, key: str) -> None:
     port = ready(start("master", key=key))["port"]
     process = start("worker", "--host", HERE, "--port", port, key=key)
-    assert programs.first_line(process).startswith("connected")
+    assert first_line(process).startswith("connected")
 
 
 def test_new_key_is_in_a_file_that_leaves_with_the_master(start: Start) -> None:
@@ -169,7 +168,7 @@ def test_key_is_in_no_repr_no_command_line_and_no_output(master: jobqueue.Master
             master.submit("square", [1]),
         ]
         for program in (master._program, *workers._programs):
-            things += [program, program.args, psutil.Process(program.pid).cmdline()]
+            things += [program, vars(program._process), psutil.Process(program.pid).cmdline()]
     things += workers.lines()
     assert KEY not in repr(things)
 
@@ -282,7 +281,7 @@ def test_who_begins_a_proof_of_the_key_and_falls_silent_is_shown_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transport, "SILENCE_TIMEOUT", 2)
-    listener = transport._Listener((HERE, 0), 1)
+    listener = transport.Listener((HERE, 0), 1)
     with contextlib.ExitStack() as opened, ThreadPoolExecutor(3) as hosts:
         opened.callback(listener.close)
         proofs = []
@@ -295,10 +294,10 @@ def test_who_begins_a_proof_of_the_key_and_falls_silent_is_shown_out(
 
 def test_who_has_proved_the_key_may_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "SILENCE_TIMEOUT", 2)
-    listener = transport._Listener((HERE, 0), 1)
+    listener = transport.Listener((HERE, 0), 1)
     with (
         contextlib.closing(listener),
-        transport._connect(listener.address) as visitor,
+        transport.visit(listener.address) as visitor,
         listener.accept() as connection,
     ):
         visitor.send("at once")
@@ -309,8 +308,8 @@ def test_who_has_proved_the_key_may_be_silent(monkeypatch: pytest.MonkeyPatch) -
 
 
 NONSENSE: list[tuple[str, list[Any]]] = [
-    ("submit", ["x", [("no", "task")]]),
-    ("submit", ["x", 5]),
+    ("submit", ["c", "x", [("no", "task")]]),
+    ("submit", ["c", "x", 5]),
     ("take", ["w", [None], 1, 0]),
     ("take", ["w", [("no", "outcome")], 1, 0]),
     ("take", ["w", [], "one", 0]),
@@ -325,16 +324,14 @@ NONSENSE: list[tuple[str, list[Any]]] = [
 def test_nonsense_from_who_has_the_key_harms_nobody_else(
     pair: jobqueue.Master, method: str, arguments: list[Any]
 ) -> None:
-    board = protocol.connect(HERE, pair.port, pair.key).get_board()
-    with contextlib.suppress(TypeError, ValueError):
-        getattr(board, method)(*arguments)
+    with jobqueue.Client(HERE, pair.port, pair.key) as other, contextlib.suppress(jobqueue.QueueError):
+        other.ask(method, *arguments)
     assert list(pair.map("square", range(5), timeout=SOON)) == [0, 1, 4, 9, 16]
 
 
 def test_a_method_that_is_not_offered_is_refused(pair: jobqueue.Master) -> None:
-    board = protocol.connect(HERE, pair.port, pair.key).get_board()
-    with pytest.raises(RemoteError, match="not in exposed"):
-        board._callmethod("__init__", (5,))
+    with pytest.raises(jobqueue.QueueError, match="expected one of hello, join, submit"):
+        pair.ask("__init__", 5)
     assert list(pair.map("square", [2], timeout=SOON)) == [4]
 
 

@@ -17,7 +17,7 @@ import pytest
 from queue_helpers import GONE, HERE, KEY, SOON, Gate, Start, ended, one_line, posix, until
 
 from helpers import jobqueue
-from helpers.jobqueue import protocol, session
+from helpers.jobqueue import protocol, session, transport
 from helpers.jobqueue.key import KEY_VARIABLE
 from helpers.traces import Span
 
@@ -103,7 +103,7 @@ def test_worker_where_no_master_is(start: Start) -> None:
 
 
 def test_nobody_is_waited_for_who_does_not_greet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.3)
     with _others() as others:
         for name, port in others.items():
             with pytest.raises(jobqueue.NobodyThere, match=f"{HERE}:{port}.*check host and port"):
@@ -149,13 +149,14 @@ def test_worker_at_work_finishes_first(
     in_hand = give(master, "fetch", gate.url)
     gate.reached()
     process.send_signal(getattr(signal, name))
-    give(master, "square", 3)
+    later = give(master, "square", 3)
     gate.open()
     code, output, errors = ended(process, GONE)
     assert (code, output.count("\n"), errors) == (0, 1, "")
     assert end_of(in_hand).value == 3
     stats = master.stats()
     assert (stats.waiting, stats.in_work, stats.done, stats.retried) == (1, 0, 1, 0)
+    later.cancel()
 
 
 @posix
@@ -180,7 +181,7 @@ def test_worker_at_work_leaves_at_once_when_told_twice(
     master: jobqueue.Master, connected: Start, gate: Gate
 ) -> None:
     process = connected()
-    give(master, "fetch", gate.url)
+    given_back = give(master, "fetch", gate.url)
     gate.reached()
     process.send_signal(signal.SIGINT)
 
@@ -194,7 +195,8 @@ def test_worker_at_work_leaves_at_once_when_told_twice(
     code, output, errors = ended(process)
     assert code in (0, -signal.SIGTERM)  # the last may come when Python is gone already
     assert (output, errors) == ("", "")
-    assert until(lambda: master.stats().waiting == 1), "its lease ran out"
+    assert until(lambda: master.stats().waiting == 1), "it was given back"
+    given_back.cancel()
 
 
 @pytest.mark.parametrize("at_work", [False, True], ids=["waiting", "at work"])
@@ -242,9 +244,10 @@ def test_try_worker_is_not_cut_short(master: jobqueue.Master) -> None:
 
 def test_worker_limited_to_a_function(master: jobqueue.Master, connected: Start) -> None:
     connected("--function", "pi_sum")
-    give(master, "square", 3)
+    not_its_own = give(master, "square", 3)
     assert end_of(give(master, "pi_sum", 1)).value == 4.0
     assert master.stats().waiting == 1
+    not_its_own.cancel()
 
 
 ODD = """
@@ -306,11 +309,10 @@ def test_worker_goes_on_after_whatever_it_takes(
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")  # a terminal that cannot show everything
     with jobqueue.launch_master(key=KEY, attempts=1) as master:
         process = start("worker", "--host", HERE, "--port", master.port)
-        board = protocol.connect(HERE, master.port, master.key).get_board()
         for number, (function, argument, error) in enumerate(fails):  # not all can be given to a client
             time.sleep(2 * session._PRINT_INTERVAL)  # so that each is told of in a line of its own
-            board.submit("odd", [(number, function, argument)])
-            ((_, _, errors, _),) = board.collect("odd", number, 1, SOON)
+            master.ask("submit", master.name, "odd", [(number, function, argument)])
+            ((_, _, errors, _),) = master.ask("collect", "odd", number, 1, SOON)
             assert error in "".join(errors)
         for argument in goes_well:
             time.sleep(2 * session._PRINT_INTERVAL)

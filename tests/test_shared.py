@@ -26,7 +26,7 @@ def user():
 
 
 def put_up(shared, *numbers, batch="b", function="f"):
-    return shared.submit(batch, [(number, function, b"") for number in numbers])
+    return shared.submit("client", batch, [(number, function, b"") for number in numbers])
 
 
 def waiting(shared, ask):
@@ -90,8 +90,10 @@ def test_a_last_lease_that_ends_wakes_the_client():
 
 def test_nothing_comes_of_waiting_where_nothing_happens(shared):
     assert shared.take("w", [], 1, 0.01) == []
+    assert shared.collect("b", 0, 9, 0.01) is None, "there is no such batch"
+    put_up(shared, 0, function="another")
+    assert shared.take("w", [], 1, 0.01, "f") == []
     assert shared.collect("b", 0, 9, 0.01) == []
-    put_up(shared, 0)
     shared.cancel("b")
     assert shared.take("w", [], 1, 0.01) == []
 
@@ -117,7 +119,7 @@ def test_no_two_workers_have_one_name(shared):
     names = [shared.join("here:5")[0] for _ in range(3)]
     assert names == ["here:5", "here:5#2", "here:5#3"]
     assert shared.join("here:6") == ("here:6", LONG)
-    assert shared.hello() == os.getpid()
+    assert shared.hello()[0] == os.getpid()
 
 
 def test_many_threads_lose_nothing_and_do_nothing_twice(shared):

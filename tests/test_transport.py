@@ -33,7 +33,7 @@ def test_cpython_has_what_the_transport_uses(name):
 
 @pytest.mark.parametrize(("key", "is_let_in"), [(SECRET, True), (b"another", False)])
 def test_a_plain_client_of_cpython_is_let_in_by_our_listener_if_it_has_the_key(key, is_let_in):
-    with closing(transport._Listener((HERE, 0), 1)) as listener, ThreadPoolExecutor(1) as thread:
+    with closing(transport.Listener((HERE, 0), 1)) as listener, ThreadPoolExecutor(1) as thread:
         visitor = thread.submit(connections.Client, listener.address, authkey=key)
         with listener.accept() as accepted:
             try:
@@ -49,6 +49,6 @@ def test_a_plain_client_of_cpython_is_let_in_by_our_listener_if_it_has_the_key(k
 def test_we_are_let_in_by_a_plain_listener_of_cpython():
     with connections.Listener((HERE, 0), authkey=SECRET) as listener, ThreadPoolExecutor(1) as thread:
         accepted = thread.submit(listener.accept)
-        with transport._connect(listener.address, SECRET) as connection, accepted.result() as other:
+        with transport.visit(listener.address, SECRET) as connection, accepted.result() as other:
             connection.send("hello")
             assert other.recv() == "hello"

@@ -4,13 +4,9 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import tempfile
-import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -42,18 +38,15 @@ def launch(workers: int = 2, *, tls: bool = False, allowed_failures: int = 3) ->
         security = certify(folder) if tls else None
         start = partial(_start, end, folder, allowed_failures, options(security))
         scheduler = start(_scheduler(tls))
-        line = programs.first_line(scheduler)
-        if not line.startswith("{"):
-            words = f"{line}\n{programs.output(scheduler)}"
-            programs.stop(scheduler)  # so that it has an exit code
-            raise RuntimeError(f"the scheduler did not start: it {_fate(scheduler, words)}")
-        _drain(scheduler)
-        where = json.loads(line)
+        try:
+            where = json.loads(scheduler.line("{"))
+        except programs.ProgramFailed:
+            scheduler.stop()  # so that it has an exit code
+            raise RuntimeError(f"the scheduler did not start: it {_fate(scheduler)}") from None
         program = start(_workers(where["address"], workers))
-        said = _drain(program)
         client = Client(where["address"], security=security, timeout=programs.READY)
         end.callback(client.close)
-        _wait_for(workers, client, program, said)
+        _wait_for(workers, client, program)
         return Cluster(client, where["dashboard"], security, end.pop_all())
 
 
@@ -90,50 +83,36 @@ def _workers(scheduler: str, count: int) -> list[str]:
 
 def _start(
     end: ExitStack, folder: str, allowed_failures: int, tls: list[str], command: list[str]
-) -> subprocess.Popen[str]:
+) -> programs.Program:
     env = {
         FOLDER_VARIABLE: folder,
         "DASK_TEMPORARY_DIRECTORY": folder,
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures),
         "DASK_LOGGING__DISTRIBUTED": "error",
-        "PYTHONWARNINGS": "ignore",  # the scheduler's first line is where it is
     }
     program = programs.start(*command, *tls, env=env)
-    end.callback(programs.stop, program, close=False)
+    end.callback(program.stop)
     return program
 
 
-def _wait_for(workers: int, client: Client, program: subprocess.Popen[str], said: Callable[[], str]) -> None:
+def _wait_for(workers: int, client: Client, program: programs.Program) -> None:
     """Wait until so many workers have come. Raises RuntimeError when their program ends or takes too long."""
     began, came = time.monotonic(), 0
-    while program.poll() is None and time.monotonic() < began + programs.READY:
+    while program.exit_code is None and time.monotonic() < began + programs.READY:
         try:
             client.wait_for_workers(workers, timeout=0.2)
             return
         except WorkerStartTimeoutError as error:
             came = error.available_workers
     there = f"{came} of {workers} came within {time.monotonic() - began:.0f} seconds"
-    raise RuntimeError(f"the workers did not start: {there}, and their program {_fate(program, said())}")
+    raise RuntimeError(f"the workers did not start: {there}, and their program {_fate(program)}")
 
 
-def _fate(program: subprocess.Popen[str], said: str) -> str:
-    """Return, for an error, what has become of a program that said this."""
-    code = program.poll()
+def _fate(program: programs.Program) -> str:
+    """Return, for an error, what has become of a program and what it said."""
+    code = program.exit_code
     state = "is still running" if code is None else f"ended with exit code {code}"
-    return f"{state} and said {said.strip() or 'nothing'}"
-
-
-def _drain(program: subprocess.Popen[str]) -> Callable[[], str]:
-    """Read a program's output as it comes, so that it never waits for a reader; return how to get its end."""
-    lines: deque[str] = deque(maxlen=20)
-    reader = threading.Thread(target=lambda: lines.extend(program.stdout or ()), daemon=True)
-    reader.start()
-
-    def said() -> str:
-        reader.join(1)  # seconds, in which the last words of a program that has ended arrive
-        return "".join(lines)
-
-    return said
+    return f"{state} and said {program.said() or 'nothing'}"
 
 
 class Cluster:

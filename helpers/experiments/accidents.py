@@ -12,20 +12,20 @@ when the program dies half-way: what was written before stays written.
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from helpers import children, jobs
+from helpers import children, jobs, programs
 from helpers.traces import Span, Trace, Worker
 
 DEADLINE = 60  # seconds after which a scene is ended, on the slowest computer
+_PLAYS = 10  # of a scene, at the most
 _SLICES = 24  # sums that a worker does, about a hundredth of a second each
 _Event = dict[str, Any]
 
@@ -57,11 +57,13 @@ def worker_killed() -> Accident:
 
 def thread_crashes() -> Accident:
     """Let one of three threads touch memory that is not there; return what became of the others."""
-    while True:  # again if another thread had all but finished by then
-        accident = _run("thread-crashes")
+
+    def in_time(accident: Accident) -> bool:
+        """Tell whether no other thread had all but finished by then."""
         done = [sum(at < accident.moment for at, _ in span.samples) for span in accident.trace.spans]
-        if max(done) <= _SLICES - 4:
-            return accident
+        return max(done) <= _SLICES - 4
+
+    return _played("thread-crashes", in_time)
 
 
 def thread_raises() -> Accident:
@@ -74,44 +76,58 @@ def master_killed() -> Accident:
 
     Workers 1 and 2 are plain. Worker 3 watches its master, and leaves when the master is gone.
     """
-    while True:  # again if the kill came so late that a worker had already finished
-        accident = _run("master-killed")
-        if all(span.finished > accident.moment for span in accident.trace.spans[:2]):
-            return accident
+
+    def in_time(accident: Accident) -> bool:
+        """Tell whether no worker had finished when the kill came."""
+        return all(span.finished > accident.moment for span in accident.trace.spans[:2])
+
+    return _played("master-killed", in_time)
 
 
 # --- The reader's side -------------------------------------------------------------------------------
 
 
 def _run(scene: str) -> Accident:
-    """Start a scene, read its lines until all its processes have ended, and make the trace."""
+    """Start a scene, read its lines until all its processes have ended, and make the trace.
+
+    Raises RuntimeError, with the scene's own words, when it fails.
+    """
     events: list[_Event] = []
     with _started(scene) as program:
-        for line in program.stdout or ():
-            events.append(json.loads(line))
+        for line in program.lines():
+            if line.startswith("{"):
+                events.append(json.loads(line))
             at_work = {event["worker"] for event in events if event["event"] == "working"}
-            if scene == "master-killed" and len(at_work) == 3 and program.poll() is None:
+            if scene == "master-killed" and len(at_work) == 3 and program.exit_code is None:
                 program.kill()
-                program.wait()
                 events.append({"event": "moment", "at": time.perf_counter()})
-        return _accident(_SCENES[scene][0], events, program.wait())
+        code = program.wait()
+    if not any(event["event"] == "moment" for event in events):
+        raise RuntimeError(f"the scene {scene} failed with exit code {code}: {program.said() or 'no word'}")
+    return _accident(_SCENES[scene][0], events, code)
+
+
+def _played(scene: str, good: Callable[[Accident], bool]) -> Accident:
+    """Play a scene until it has gone as it should; raise RuntimeError when it never does."""
+    for _ in range(_PLAYS):
+        if good(accident := _run(scene)):
+            return accident
+    raise RuntimeError(
+        f"the scene {scene} came too late {_PLAYS} times: this computer is too busy for it now"
+    )
 
 
 @contextmanager
-def _started(scene: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "helpers.experiments.accidents", scene]
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+def _started(scene: str) -> Iterator[programs.Program]:
+    program = programs.start("helpers.experiments.accidents", scene)
     alarm = threading.Timer(DEADLINE, program.kill)
     alarm.start()
     try:
-        with program:
-            yield program
-    except BaseException:
-        program.kill()
-        program.wait()
-        raise
+        yield program
     finally:
         alarm.cancel()
+        program.kill()
+        program.stop()
 
 
 def _accident(way: str, events: list[_Event], exit_code: int) -> Accident:

@@ -29,7 +29,7 @@ import helpers
 from helpers import programs, ways
 if __name__ == "__main__":
     programs.when_input_closes(lambda: os._exit(1))
-    print(pickle.dumps(ways.run(*pickle.loads(bytes.fromhex(sys.argv[2])))).hex())
+    print("trace", pickle.dumps(ways.run(*pickle.loads(bytes.fromhex(sys.argv[2])))).hex(), flush=True)
 """
 
 
@@ -63,19 +63,15 @@ def run(jobs: Sequence[Job], way: str, workers: int = 1, *, python: str) -> Trac
     """
     order = pickle.dumps((list(jobs), way, workers)).hex()
     home = str(Path(helpers.__file__).parent.parent)
-    with subprocess.Popen(
-        [python, "-I", "-c", _PROGRAM, home, order],
-        stdin=subprocess.PIPE,  # it leaves when this is closed, for whatever reason
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as program:
-        said = programs.output(program)
-    if program.returncode:
-        raise RuntimeError(f"{python} ended with exit code {program.returncode}: {said.strip()}")
-    trace: Trace = pickle.loads(bytes.fromhex(said.split()[-1]))
-    return trace
+    program = programs.run([python, "-I", "-c", _PROGRAM, home, order])
+    try:
+        trace: Trace = pickle.loads(bytes.fromhex(program.line("trace ").removeprefix("trace ")))
+        return trace
+    except programs.ProgramFailed as error:
+        code = program.stop()
+        raise RuntimeError(f"{python} ended with exit code {code}: {program.said() or error}") from None
+    finally:
+        program.stop()
 
 
 def _candidates() -> Iterator[list[str]]:

@@ -11,11 +11,12 @@ clock. A client's tasks form a batch and are numbered in it; arguments and repor
 """
 
 import heapq
+import math
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 _RECENT = 3  # seconds over which the throughput is taken
 _SHELF = 1000  # tasks that the shelf shows, the latest
@@ -62,7 +63,8 @@ class Stats(NamedTuple):
 
     Tasks that are ``waiting`` and ``in_work``; results (``done``), tries that failed and were followed by
     another (``retried``), tasks given up (``shelved``), and results that came when the task had ended
-    (``late``); results per second of the last three seconds, and results by worker.
+    (``late``); results per second of the last three seconds, and results by worker; and how many workers
+    have been heard of within a lease.
     """
 
     waiting: int
@@ -73,10 +75,13 @@ class Stats(NamedTuple):
     late: int
     per_second: float
     workers: dict[str, int]
+    present: int
 
 
 @dataclass(slots=True, eq=False)
-class _Task:
+class Task:
+    """A task on the board."""
+
     batch: str
     number: int
     function: str
@@ -90,51 +95,126 @@ class _Task:
 
 @dataclass(slots=True)
 class _Batch:
-    tasks: dict[int, _Task] = field(default_factory=dict)
+    client: str = ""
+    tasks: dict[int, Task] = field(default_factory=dict)
     next: int = 0  # the lowest number that a new task may have
     results: deque[Result] = field(default_factory=deque)
     collected: int = 0
 
 
+class Journal(Protocol):
+    """Keeps what happens on a board, so that another board can go on from there."""
+
+    def added(self, task: Task, client: str) -> None:
+        """A client has put up a task."""
+
+    def failed(self, task: Task) -> None:
+        """A task has another error, or may only be lent alone from now on."""
+
+    def ended(self, task: Task, result: Result) -> None:
+        """A task has come to its end."""
+
+    def collected(self, batch: str, count: int) -> None:
+        """A client has the first so many results of a batch that were still there."""
+
+    def cancelled(self, batch: str) -> None:
+        """A batch is forgotten."""
+
+
 class Board:
     """Tasks, leases and results. Every task ends once: with its value, or with the errors of all tries."""
 
-    def __init__(self, lease: float = 5.0, attempts: int = 3, retry_delay: float = 0.1) -> None:
+    def __init__(
+        self,
+        lease: float = 5.0,
+        attempts: int = 3,
+        retry_delay: float = 0.1,
+        client_timeout: float = math.inf,
+        journal: Journal | None = None,
+    ) -> None:
         """Make an empty board.
 
         A worker's ``lease`` runs out so many seconds after its last heartbeat. A task is tried
         ``attempts`` times, the second time after ``retry_delay`` seconds, then after twice as many, and so
-        on. Raises ValueError for a lease that is not over 0, attempts that are no whole number of at least
-        1, or a delay under 0.
+        on. The batches of a client that has left are forgotten ``client_timeout`` seconds later. ``journal``
+        is told of all that should outlive this board. Raises ValueError for a lease or a client's time-out
+        that is not over 0, attempts that are no whole number of at least 1, or a delay under 0.
         """
-        if not (lease > 0 and attempts >= 1 and attempts == int(attempts) and retry_delay >= 0):
+        numbers = (lease, attempts, retry_delay, client_timeout)
+        if not all(isinstance(number, int | float) for number in numbers) or not (
+            lease > 0 and attempts >= 1 and attempts == int(attempts) and retry_delay >= 0 < client_timeout
+        ):
             raise ValueError(
-                "expected a lease over 0 s, 1, 2, ... attempts and a retry delay of 0 s or more, "
-                f"got {lease!r}, {attempts!r} and {retry_delay!r}"
+                "expected a lease over 0 s, 1, 2, ... attempts, a retry delay of 0 s or more and a client's "
+                f"time-out over 0 s, got {lease!r}, {attempts!r}, {retry_delay!r} and {client_timeout!r}"
             )
         self.lease, self.attempts, self.retry_delay = lease, attempts, retry_delay
+        self.client_timeout, self.journal = client_timeout, journal
         self.shelf: deque[Shelved] = deque(maxlen=_SHELF)
         self._batches: dict[str, _Batch] = {}
-        self._ready: dict[str, deque[_Task]] = {}  # by function; some may have ended meanwhile
-        self._later: list[tuple[float, int, _Task]] = []  # a heap, by when
-        self._hands: dict[str, dict[_Task, None]] = {}  # by worker; the dict is an ordered set
+        self._ready: dict[str, deque[Task]] = {}  # by function; some may have ended meanwhile
+        self._later: list[tuple[float, int, Task]] = []  # a heap, by when
+        self._hands: dict[str, dict[Task, None]] = {}  # by worker; the dict is an ordered set
         self._deadlines: dict[str, float] = {}  # by worker
+        self._connections: Counter[str] = Counter()  # by client
+        self._left: dict[str, float] = {}  # by client that has left: when it is forgotten
         self._added = self._done = self._retried = self._shelved = self._late = 0
         self._by_worker: Counter[str] = Counter()
         self._by_second: deque[tuple[int, int]] = deque(maxlen=_RECENT + 1)  # (second, results)
 
-    def add(self, batch: str, tasks: Iterable[tuple[int, str, bytes]]) -> None:
-        """Put up tasks (number, function, argument); one whose number has been put up before is left out."""
-        known = self._batches.setdefault(batch, _Batch())
+    def add(self, batch: str, tasks: Iterable[tuple[int, str, bytes]], client: str = "") -> list[Task]:
+        """Put up tasks (number, function, argument), and return them.
+
+        One whose number has been put up before is left out.
+        """
+        known = self._batches.setdefault(batch, _Batch(client))
+        added = []
         for number, function, argument in tasks:
             if number >= known.next:
                 self._added += 1
-                task = _Task(batch, number, function, argument, self._added)
+                task = Task(batch, number, function, argument, self._added)
                 known.next = number + 1
                 known.tasks[number] = task
                 if function not in self._ready:
                     self._ready[function] = deque()
                 self._ready[function].append(task)
+                added.append(task)
+                if self.journal:
+                    self.journal.added(task, client)
+        return added
+
+    def take_down(self, tasks: Iterable[Task]) -> None:
+        """Take tasks down that have just been put up, as if that had never been."""
+        for task in tasks:
+            task.ended = True
+            known = self._batches[task.batch]
+            del known.tasks[task.number]
+            known.next = min(known.next, task.number)
+
+    def come(self, client: str) -> None:
+        """Note one more connection of a client."""
+        self._connections[client] += 1
+        self._left.pop(client, None)
+
+    def go(self, client: str, now: float) -> None:
+        """Note that a client has one connection less; with none left, it is given some time to come back."""
+        self._connections[client] -= 1
+        if self._connections[client] <= 0:
+            del self._connections[client]
+            self._left[client] = now + self.client_timeout
+
+    def knows(self, batch: str) -> bool:
+        """Tell whether a batch is here, and not forgotten."""
+        return batch in self._batches
+
+    def contents(self, batch: str) -> tuple[list[tuple[int, str, bytes]], list[int]]:
+        """Return the tasks of a batch that have not ended, and the numbers of those not yet collected.
+
+        Raises KeyError for a batch that is not here.
+        """
+        known = self._batches[batch]
+        tasks = [(task.number, task.function, task.argument) for task in known.tasks.values()]
+        return tasks, [result.number for result in known.results]
 
     def lend(self, worker: str, count: int, now: float, function: str | None = None) -> list[Loan]:
         """Lend up to ``count`` tasks of one function: this one, or that of the task that is next."""
@@ -186,9 +266,13 @@ class Board:
         ``seen`` says how many of them its client has; those are forgotten.
         """
         known = self._batches.get(batch, _Batch())
-        while known.results and known.collected < seen:
+        had = min(seen - known.collected, len(known.results))
+        for _ in range(had):
             known.results.popleft()
-            known.collected += 1
+        if had > 0:
+            known.collected += had
+            if self.journal:
+                self.journal.collected(batch, had)
         return list(islice(known.results, most))
 
     def cancel(self, batch: str) -> None:
@@ -196,6 +280,8 @@ class Board:
         for task in self._batches.pop(batch, _Batch()).tasks.values():
             self._take_back(task)
             task.ended = True
+        if self.journal:
+            self.journal.cancelled(batch)
 
     def tidy(self, now: float) -> None:
         """Take back what is held under a lease that has run out, and put up what may be tried again."""
@@ -204,6 +290,30 @@ class Board:
             self._lose(worker, now)
         while self._later and self._later[0][0] <= now:
             self._put_back(heapq.heappop(self._later)[2])
+        for client in [client for client, end in self._left.items() if end < now]:
+            del self._left[client]
+            for batch in [name for name, known in self._batches.items() if known.client == client]:
+                self.cancel(batch)
+
+    def restore(
+        self,
+        batches: Mapping[str, tuple[str, int, int]],
+        tasks: Iterable[Task],
+        results: Iterable[tuple[str, Result]],
+    ) -> None:
+        """Go on where another board was: batches (client, next number, results collected), tasks, results.
+
+        Whatever was in a worker's hands waits. Clients have left, and may come back.
+        """
+        self._batches = {
+            name: _Batch(client, {}, next, deque(), had) for name, (client, next, had) in batches.items()
+        }
+        for task in tasks:
+            self._added = max(self._added, task.order)
+            self._batches[task.batch].tasks[task.number] = task
+            self._ready.setdefault(task.function, deque()).append(task)
+        for batch, result in results:
+            self._batches[batch].results.append(result)
 
     def next_due(self) -> float | None:
         """Return when ``tidy`` has something to do at the soonest; None for never, as things stand."""
@@ -217,7 +327,7 @@ class Board:
         waiting = sum(len(batch.tasks) for batch in self._batches.values()) - in_work
         lately = sum(count for second, count in self._by_second if int(now) - _RECENT <= second < int(now))
         counts = (self._done, self._retried, self._shelved, self._late)
-        return Stats(waiting, in_work, *counts, lately / _RECENT, dict(self._by_worker))
+        return Stats(waiting, in_work, *counts, lately / _RECENT, dict(self._by_worker), len(self._deadlines))
 
     def _lend(self, worker: str, count: int, function: str) -> list[Loan]:
         """Move tasks of one function into a worker's hands, past those that have ended while waiting."""
@@ -234,31 +344,35 @@ class Board:
             del self._ready[function]
         return loans
 
-    def _put_back(self, task: _Task) -> None:
+    def _put_back(self, task: Task) -> None:
         """Put a task up again, before the others of its function."""
         task.holder = None
         self._ready.setdefault(task.function, deque()).appendleft(task)
 
-    def _take_back(self, task: _Task) -> None:
+    def _take_back(self, task: Task) -> None:
         """Take a task out of the hands that it is in, if any."""
         if task.holder is not None:
             del self._hands[task.holder][task]
             task.holder = None
 
-    def _end(self, task: _Task, result: Result) -> None:
+    def _end(self, task: Task, result: Result) -> None:
         self._take_back(task)
         task.ended = True
         batch = self._batches[task.batch]
         del batch.tasks[task.number]
         batch.results.append(result)
+        if self.journal:
+            self.journal.ended(task, result)
 
-    def _fail(self, task: _Task, worker: str, error: str, report: Any, now: float) -> None:
+    def _fail(self, task: Task, worker: str, error: str, report: Any, now: float) -> None:
         """Count a try that failed: try again later, or shelve the task."""
         self._take_back(task)
         task.errors += (error,)
         tries = len(task.errors)
         if tries < self.attempts:
             self._retried += 1
+            if self.journal:
+                self.journal.failed(task)
             due = now + self.retry_delay * 2 ** (tries - 1)
             heapq.heappush(self._later, (due, task.order, task))  # two may be due at one time
         else:
@@ -272,11 +386,16 @@ class Board:
         for task in reversed(lost):
             task.holder = None
             if len(lost) == 1:
-                error = f"worker {worker} sent no heartbeat for {self.lease:g} s"
+                error = (
+                    f"worker {worker} sent no heartbeat for {self.lease:g} s: it has died or was cut off, or "
+                    "its task kept the GIL"
+                )
                 self._fail(task, worker, error, None, now)
             else:
                 task.alone = True
                 self._retried += 1
+                if self.journal:
+                    self.journal.failed(task)
                 self._put_back(task)
 
     def _count(self, results: int, second: int) -> None:

@@ -1,13 +1,19 @@
 """The client: a connection to a master, wherever it is, to give tasks and to collect results."""
 
+import queue
 from collections.abc import Iterable, Iterator, Sized
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from helpers.jobqueue.batch import Batch
 from helpers.jobqueue.board import Shelved, Stats
 from helpers.jobqueue.channel import RemoteBoard
+from helpers.jobqueue.key import as_key
 from helpers.jobqueue.reports import Value
 from helpers.traces import Trace
+
+if TYPE_CHECKING:
+    from helpers.jobqueue.protocol import QueueManager
 
 
 class TaskFailed(RuntimeError):
@@ -15,43 +21,69 @@ class TaskFailed(RuntimeError):
 
 
 class Client(RemoteBoard):
-    """A master's client: work for its workers, its figures, and its two plain queues."""
+    """A master's client: work for its workers, its figures, and its two plain queues.
 
-    def __init__(self, host: str, port: int, key: bytes) -> None:
+    Use it in a ``with`` block, or end it by ``close()``. When it has gone, for whatever reason, the master
+    forgets what it has given and not collected, unless the master keeps a journal.
+    """
+
+    def __init__(self, host: str, port: int, key: str | bytes) -> None:
         """Connect. Raises NobodyThere or KeyRefused where there is no such master."""
-        self.host, self.port, self.key = host, port, key
-        from helpers.jobqueue.protocol import connect  # only here, as it takes a while to import
-
-        self._manager = connect(host, port, key)
-        self.task_queue, self.result_queue = self._manager.get_task_queue(), self._manager.get_result_queue()
-        board = self._manager.get_board()
-        super().__init__(board, board.hello())
-        self._channel = self.channel()
+        super().__init__(host, port, as_key(key))
 
     def __repr__(self) -> str:
         """Return where the master is, and never its key."""
         return f"<{type(self).__name__} at {self.host}:{self.port}, process {self.pid}>"
 
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    @property
+    def task_queue(self) -> "queue.Queue[Any]":
+        """The plain queue of tasks, as in the article: a proxy."""
+        return self._plain[0]
+
+    @property
+    def result_queue(self) -> "queue.Queue[Any]":
+        """The plain queue of results: a proxy."""
+        return self._plain[1]
+
+    @cached_property
+    def _manager(self) -> "QueueManager":
+        from helpers.jobqueue.protocol import connect  # only here, as it takes a while to import
+
+        return connect(self.host, self.port, self.key)
+
+    @cached_property
+    def _plain(self) -> tuple["queue.Queue[Any]", "queue.Queue[Any]"]:
+        return self._manager.get_task_queue(), self._manager.get_result_queue()
+
     def map(
-        self, function: str, arguments: Iterable[Any], timeout: float = 60, *, progress: bool = False
+        self, function: str, arguments: Iterable[Any], timeout: float | None = None, *, progress: bool = False
     ) -> Iterator[Any]:
         """Return ``function`` of each argument, one after the other in the order of the arguments.
 
-        ``function`` is a name in ``functions``. ``arguments`` may be endless: they are read as results are
-        taken. ``progress`` shows a bar. Raises ValueError for another name, TaskFailed for a task that was
-        given up, TimeoutError when nothing has come for ``timeout`` seconds, and MasterGone.
+        ``function`` is a name in ``functions``, or "module:function" of a module that the workers were
+        started to allow. ``arguments`` may be endless: they are read as results are taken. ``progress``
+        shows a bar. Raises ValueError for another name, TaskFailed for a task that was given up, TimeoutError
+        when not all is done within ``timeout`` seconds (None: there is no limit), and MasterGone.
         """
-        batch = Batch(self, function, arguments, keep=False)
+        batch = Batch(self, function, arguments, keep=False, timeout=timeout)
         return _values(batch, _shown(batch.in_order(timeout), arguments, progress))
 
     def run(
-        self, function: str, arguments: Iterable[Any], timeout: float = 60, *, progress: bool = False
+        self, function: str, arguments: Iterable[Any], timeout: float | None = None, *, progress: bool = False
     ) -> Trace:
         """Do the same as ``map``, and return the trace: each task's times, worker, value and error.
 
         It knows the workers that had a task, and no others. Raises ValueError when there are no arguments.
         """
-        batch = self.submit(function, arguments)
+        batch = self.submit(function, arguments, timeout)
         try:
             for _ in _shown(batch.as_completed(timeout), arguments, progress):
                 pass
@@ -59,17 +91,27 @@ class Client(RemoteBoard):
         finally:
             batch.cancel()
 
-    def submit(self, function: str, arguments: Iterable[Any]) -> Batch:
+    def submit(self, function: str, arguments: Iterable[Any], timeout: float | None = None) -> Batch:
         """Give tasks to the master and return at once; results are taken from the batch."""
-        return Batch(self, function, arguments)
+        return Batch(self, function, arguments, timeout=timeout)
+
+    def batch(self, name: str) -> Batch:
+        """Return a batch that a client has given to this master before, by its name; for one with a journal.
+
+        Raises ValueError for a name that the master does not know, or does not know any more.
+        """
+        contents = self.ask("contents", name)
+        if contents is None:
+            raise ValueError(f"name: expected that of a batch that is at {self!r}, got {name!r}")
+        return Batch.found(self, name, *contents)
 
     def stats(self) -> Stats:
         """Return what is on the board, and what has been done since the master started."""
-        return Stats(*self._channel.ask("stats"))
+        return Stats(*self.ask("stats"))
 
     def shelf(self) -> list[Shelved]:
-        """Return the tasks that were given up, the last thousand, with the errors of all their tries."""
-        return [Shelved(*task) for task in self._channel.ask("shelf")]
+        """Return the dead-letter queue: the last thousand tasks that were given up, with their errors."""
+        return [Shelved(*task) for task in self.ask("shelf")]
 
 
 def _values(batch: Batch, ends: Iterator[Value]) -> Iterator[Any]:

@@ -1,13 +1,52 @@
-"""The key: where it is found, and what is dangerous about serving with it."""
+"""The key: where it is found, how it is read, and what is dangerous about serving with it."""
 
+import codecs
 import os
 import socket
 from pathlib import Path
 
-from helpers.jobqueue.errors import QueueError
+from helpers.jobqueue.errors import UsageError
 
 KEY_VARIABLE = "JOBQUEUE_KEY"
 SHORTEST_KEY = 16  # bytes
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def as_key(key: str | bytes) -> bytes:
+    """Return a key as bytes, by the one rule for all: text is UTF-8, and what surrounds it does not count.
+
+    That is white space, such as the newline at a file's end, and the mark with which editors and shells on
+    Windows begin a text. Raises TypeError for what is neither text nor bytes, ValueError for an empty key.
+    """
+    if not isinstance(key, str | bytes):
+        raise TypeError(f"key: expected text or bytes, got {type(key).__name__}")
+    if isinstance(key, bytes):
+        for mark, encoding in _MARKS.items():
+            if key.startswith(mark):
+                key = key.decode(encoding, "surrogateescape" if encoding == "utf-8-sig" else "replace")
+                break
+    if isinstance(key, str):
+        key = key.removeprefix("\ufeff").encode("utf-8", "surrogateescape")
+    key = key.strip()
+    if not key:
+        raise ValueError("key: expected one of at least one character, got an empty one")
+    return key
+
+
+def find_key(key_file: str | None) -> bytes | None:
+    """Return the key from the file, or else from the environment; None where neither is given.
+
+    Raises UsageError for a file that cannot be read or is empty.
+    """
+    if key_file is None:
+        key = os.environ.get(KEY_VARIABLE, "")
+        return as_key(key) if key.strip() else None
+    try:
+        return as_key(Path(key_file).read_bytes())
+    except OSError as error:
+        raise UsageError(f"key file {key_file}: {error.strerror}; give a file that holds the key") from None
+    except ValueError:
+        raise UsageError(f"key file {key_file} is empty: give a file that holds the key") from None
 
 
 def risks(host: str, key: bytes) -> list[str]:
@@ -34,19 +73,3 @@ def _is_here(host: str) -> bool:
         return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
     except (OSError, ValueError):
         return True  # no address at all: serving will fail
-
-
-def find_key(key_file: str | None) -> bytes | None:
-    """Return the key from the file, or else from the environment; None where neither is given.
-
-    Raises QueueError for a file that cannot be read or is empty.
-    """
-    if key_file is None:
-        return os.environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape") or None
-    try:
-        key = Path(key_file).read_bytes().strip()
-    except OSError as error:
-        raise QueueError(f"key file {key_file}: {error.strerror}; give a file that holds the key") from None
-    if not key:
-        raise QueueError(f"key file {key_file} is empty: give a file that holds the key")
-    return key

@@ -3,15 +3,13 @@
 This is the one module that knows a process's number. It runs just the commands that a user would type.
 """
 
-import contextlib
 import json
 import os
 import queue
-import subprocess
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from helpers import checks, programs
@@ -19,52 +17,71 @@ from helpers.jobqueue import functions
 from helpers.jobqueue.board import Board
 from helpers.jobqueue.client import Client
 from helpers.jobqueue.errors import QueueError
-from helpers.jobqueue.key import KEY_VARIABLE, risks
+from helpers.jobqueue.key import KEY_VARIABLE, as_key, risks
 
 
 def launch_master(
     host: str = "127.0.0.1",
     port: int = 0,
-    key: str | None = None,
+    key: str | bytes | None = None,
     *,
     lease: float = 5.0,
     attempts: int = 3,
     retry_delay: float = 0.1,
+    journal: str | os.PathLike[str] | None = None,
+    fsync: bool = False,
 ) -> "Master":
     """Start a master in a program of its own and wait until it accepts connections.
 
     ``key`` is a new random one unless given. A worker that sends no heartbeat for ``lease`` seconds loses
     its tasks to others; a task is tried ``attempts`` times, after ``retry_delay`` seconds, twice as many,
-    and so on. Raises ValueError for figures that make no sense and QueueError when the master cannot serve,
-    and warns of an address or a key that is dangerous.
+    and so on. With ``journal``, a file, the board outlives its master, and with ``fsync`` a power cut, too.
+    Raises ValueError for figures that make no sense and QueueError when the master cannot serve, and warns of
+    an address or a key that is dangerous.
     """
     Board(lease, attempts, retry_delay)  # raises for what a board cannot be made of
-    key = key or os.urandom(32).hex()
+    key = as_key(key) if key else os.urandom(32).hex().encode()
     options = {"host": host, "port": port, "lease": lease, "attempts": attempts, "retry-delay": retry_delay}
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    program = programs.start(
-        "helpers.jobqueue.master", *arguments, "--until-stdin-closes", env={KEY_VARIABLE: key}
-    )
-    line = programs.first_line(program)
-    if not line.startswith("{"):
-        programs.stop(program)
-        raise QueueError(line or "the master ended before it was ready")
-    for risk in risks(host, key.encode()):
+    if journal is not None:
+        arguments += [f"--journal={os.fspath(journal)}", *["--fsync"] * fsync]
+    env = {KEY_VARIABLE: key.decode("utf-8", "surrogateescape")}
+    program = programs.start("helpers.jobqueue.master", *arguments, "--until-stdin-closes", env=env)
+    try:
+        where = json.loads(program.line("{"))
+    except programs.ProgramFailed as error:
+        program.stop()
+        raise QueueError(f"no master was started: {error}") from None
+    for risk in risks(host, key):
         warnings.warn(risk, stacklevel=2)
-    return Master(program, key.encode(), **json.loads(line))
+    return Master(program, key, where["host"], where["port"])
 
 
 def launch_workers(
-    master: Client, count: int = 1, *, plain: bool = False, prefetch: int = 1, function: str | None = None
+    master: Client,
+    count: int = 1,
+    *,
+    plain: bool = False,
+    prefetch: int = 1,
+    function: str | None = None,
+    allow: Sequence[str] = (),
+    reconnect: float = 0,
 ) -> "Workers":
     """Start ``count`` workers of this master and wait until all are connected.
 
-    Each takes ``prefetch`` tasks at a time, of one ``function`` if it is given. ``plain`` ones square the
-    numbers in the plain queue until there are no more, and leave. Raises ValueError for other arguments, and
-    QueueError with the worker's own words when one cannot connect.
+    Each takes ``prefetch`` tasks at a time, of one ``function`` if it is given. Tasks may name functions of
+    the modules in ``allow``, as "module:function"; the modules are looked for in the current folder first. A
+    worker whose master is lost waits ``reconnect`` seconds for it to come back. ``plain`` ones square the
+    numbers in the plain queue until there are no more, and leave. Raises TypeError or ValueError for other
+    arguments, and QueueError with the worker's own words when one cannot connect.
     """
+    if not isinstance(master, Client):
+        raise TypeError(f"master: expected a master or a client of one, got {master!r}")
+    if isinstance(allow, str):
+        raise TypeError(f"allow: expected a list of names of modules, got {allow!r}")
     checks.whole(count=count, prefetch=prefetch)
-    options = ["--plain"] if plain else [f"--prefetch={prefetch}"]
+    options = ["--plain"] if plain else [f"--prefetch={prefetch}", f"--reconnect={reconnect}"]
+    options += [f"--allow={module}" for module in allow]
     if function is not None:
         functions.check_name(function)
         options.append(f"--function={function}")
@@ -73,19 +90,20 @@ def launch_workers(
     return workers
 
 
-def try_worker(host: str, port: int, key: str) -> tuple[int, str]:
+def try_worker(host: str, port: int, key: str | bytes) -> tuple[int, str]:
     """Start a worker to square numbers, wait until it has left, and return its exit code and output."""
-    program = _start_worker(host, port, key.encode(), ["--plain"])
+    program = _start_worker(host, port, as_key(key), ["--plain"])
     try:
-        output = programs.output(program)
+        output = program.output()
     finally:
-        code = programs.stop(program)
+        code = program.stop()
     return code, output.strip()
 
 
-def _start_worker(host: str, port: int, key: bytes, options: list[str]) -> subprocess.Popen[str]:
+def _start_worker(host: str, port: int, key: bytes, options: list[str]) -> programs.Program:
     where = ["--host", host, "--port", str(port), "--until-stdin-closes"]
-    return programs.start("helpers.jobqueue.worker", *where, *options, env={KEY_VARIABLE: key.decode()})
+    env = {KEY_VARIABLE: key.decode("utf-8", "surrogateescape")}
+    return programs.start("helpers.jobqueue.worker", *where, *options, env=env)
 
 
 class Master(Client):
@@ -94,15 +112,11 @@ class Master(Client):
     Use it in a ``with`` block, or end it by ``stop()``. It ends with this program in any case.
     """
 
-    def __init__(self, program: subprocess.Popen[str], key: bytes, host: str, port: int, pid: int) -> None:
+    def __init__(self, program: programs.Program, key: bytes, host: str, port: int) -> None:
         """Take over a program that is ready; for ``launch_master``."""
         self._program = program
-        self._end = weakref.finalize(self, programs.stop, program, close=False)
+        self._end = weakref.finalize(self, program.stop)
         super().__init__(host, port, key)
-
-    def __enter__(self) -> Self:
-        """Return the master itself."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the master."""
@@ -110,12 +124,12 @@ class Master(Client):
 
     def stop(self) -> None:
         """End the master; nothing happens when it has already ended."""
+        self.close()
         self._end()
 
     def kill(self) -> None:
         """Kill the master as by ``kill -9``, for lessons about what follows."""
         self._program.kill()
-        self._program.wait()
 
 
 class Workers:
@@ -124,9 +138,7 @@ class Workers:
     def __init__(self, master: Client, options: list[str]) -> None:
         """Be ready to ``add`` workers of this master with these options; for ``launch_workers``."""
         self._master, self._options = master, options
-        self._programs: list[subprocess.Popen[str]] = []
-        self._output: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._talking = 0
+        self._programs: list[programs.Program] = []
         self._end = weakref.finalize(self, _stop_all, self._programs)
 
     def __enter__(self) -> Self:
@@ -140,21 +152,21 @@ class Workers:
     @property
     def pids(self) -> list[int]:
         """The numbers of the worker processes that are alive."""
-        return [program.pid for program in self._programs if program.poll() is None]
+        return [program.pid for program in self._programs if program.exit_code is None]
 
     @property
     def exit_codes(self) -> list[int | None]:
         """Each worker's exit code, None while it is alive."""
-        return [program.poll() for program in self._programs]
+        return [program.exit_code for program in self._programs]
 
     def lines(self) -> Iterator[str]:
         """Yield what the workers print, line by line as it comes, until all have left."""
-        while self._talking:
-            line = self._output.get()
-            if line is None:
-                self._talking -= 1
-            else:
-                yield line
+        output: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        talking = list(self._programs)
+        for program in talking:
+            threading.Thread(target=_collect, args=(program, output), daemon=True).start()
+        for _ in talking:
+            yield from iter(output.get, None)
 
     def add(self, count: int = 1) -> None:
         """Start ``count`` more workers, like the others, and wait until they are connected.
@@ -168,43 +180,38 @@ class Workers:
         started = [_start_worker(*where, key, self._options) for _ in range(count)]
         try:
             for program in started:
-                line = programs.first_line(program)
-                if not line.startswith("connected"):
-                    raise QueueError(line or "a worker ended before it was connected")
+                program.line("connected")
+        except programs.ProgramFailed as error:
+            _stop_all(started)
+            raise QueueError(str(error)) from None
         except BaseException:
             _stop_all(started)
             raise
         self._programs += started
-        self._talking += count
-        for program in started:
-            threading.Thread(target=_collect, args=(program, self._output), daemon=True).start()
 
     def kill_one(self) -> int:
         """Kill one worker as by ``kill -9`` and return its number. Raises QueueError when none is alive."""
         for program in self._programs:
-            if program.poll() is None:
+            if program.exit_code is None:
                 program.kill()
-                program.wait()
                 return program.pid
         raise QueueError("no worker is alive: launch some first")
 
     def stop(self) -> None:
-        """End all workers; nothing happens for those that have left."""
+        """End all workers; nothing happens for those that have left. What they have in hand is given back."""
         self._end()
 
 
-def _collect(program: subprocess.Popen[str], output: "queue.SimpleQueue[str | None]") -> None:
-    """Read a worker's output as it comes, so that it never waits for a reader."""
-    for line in program.stdout or ():
-        output.put(line.rstrip("\n"))
+def _collect(program: programs.Program, output: "queue.SimpleQueue[str | None]") -> None:
+    """Pass on what a worker says as it comes."""
+    for line in program.lines():
+        output.put(line)
     program.wait()
     output.put(None)
 
 
-def _stop_all(started: list[subprocess.Popen[str]]) -> None:
+def _stop_all(started: list[programs.Program]) -> None:
     for program in started:  # tell all before waiting for one
-        if program.stdin:
-            with contextlib.suppress(OSError):
-                program.stdin.close()
+        program.close_input()
     for program in started:
-        programs.stop(program, close=False)
+        program.stop()

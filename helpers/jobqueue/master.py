@@ -1,15 +1,17 @@
 """The master: a program that holds a board of tasks, and two plain queues, and serves them by name.
 
     python -m helpers.jobqueue.master [--host 127.0.0.1] [--port 0] [--key-file F]
-        [--lease 5] [--attempts 3] [--retry-delay 0.1]
+        [--lease 5] [--attempts 3] [--retry-delay 0.1] [--journal FILE] [--fsync]
 
-Once it accepts connections it prints one line of JSON: {"host": ..., "port": ..., "pid": ...}.
+Once it accepts connections it prints one line of JSON: {"host": ..., "port": ..., "pid": ...}. With a
+journal, a master that is killed and started again on the same file goes on where it was.
 """
 
 import argparse
 import contextlib
 import gc
 import json
+import math
 import os
 import queue
 import secrets
@@ -18,32 +20,24 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
 
 from helpers import programs
 from helpers.jobqueue.board import Board
 from helpers.jobqueue.errors import QueueError
+from helpers.jobqueue.journal import Journal
 from helpers.jobqueue.key import KEY_VARIABLE, find_key, risks
+from helpers.jobqueue.server import Server
 from helpers.jobqueue.shared import SharedBoard
-from helpers.jobqueue.transport import SERIALIZER
 
 
-def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None], board: Board | None = None) -> None:
-    """Make two queues and a board, register each under its name, and serve them until interrupted."""
+def serve(host: str, port: int, key: bytes, ready: Callable[[Any], None], shared: SharedBoard) -> None:
+    """Make two queues, and serve them by name, and the board, until interrupted."""
     tasks: queue.Queue[Any] = queue.Queue()
     results: queue.Queue[Any] = queue.Queue()
-    shared = SharedBoard(board or Board())
-
-    class Master(BaseManager):
-        pass
-
-    Master.register("get_task_queue", callable=lambda: tasks)
-    Master.register("get_result_queue", callable=lambda: results)
-    Master.register("get_board", callable=lambda: shared)
-
-    server = Master((host, port), key, serializer=SERIALIZER).get_server()
+    names = {"get_task_queue": lambda: tasks, "get_result_queue": lambda: results}
+    server = Server(names, shared, (host, port), key)
     ready(server.address)
     server.serve_forever()
 
@@ -52,24 +46,46 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = _parser().parse_args(arguments)
     # Also where SIGINT is ignored, as in a program that a shell script started in the background.
-    signal.signal(signal.SIGINT, programs.interrupt_once)
-    signal.signal(signal.SIGTERM, programs.interrupt_once)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), programs.interrupt_once)
     _allow_many_connections()
     gc.set_threshold(100_000)  # tasks come and go in great numbers, and form no circles to look for
     if options.until_stdin_closes:
         programs.when_input_closes(programs.interrupt_myself)
+    failures: list[str] = []
     try:
-        with _key(options.key_file) as key:
-            board = Board(options.lease, options.attempts, options.retry_delay)
-            serve(options.host, options.port, key, partial(_announce, risks(options.host, key)), board)
-    except KeyboardInterrupt:
+        with _key(options.key_file) as key, _board(options, failures) as shared:
+            serve(options.host, options.port, key, partial(_announce, risks(options.host, key)), shared)
+    except (KeyboardInterrupt, SystemExit):  # the server leaves by the second
         pass
     except (QueueError, ValueError) as error:
         return _complain(str(error))
     except (OSError, OverflowError) as error:
         where = f"{options.host}:{options.port}"
         return _complain(f"cannot serve at {where} ({error}): choose another --port, or 0 for any free one")
+    if failures:
+        _complain(failures[0])
+        return QueueError.exit_code
     return 0
+
+
+@contextlib.contextmanager
+def _board(options: argparse.Namespace, failures: list[str]) -> Iterator[SharedBoard]:
+    """Hand out the board, on disk if that is asked for; a journal that fails ends the program."""
+
+    def fail(problem: str) -> None:
+        failures.append(problem)
+        programs.interrupt_myself()
+
+    timeout = math.inf if options.journal else options.lease
+    board = Board(options.lease, options.attempts, options.retry_delay, timeout)
+    if options.journal is None:
+        yield SharedBoard(board)
+        return
+    with contextlib.closing(Journal(options.journal, options.fsync)) as journal:
+        journal.restore(board)
+        yield SharedBoard(board, journal, fail)
 
 
 def _allow_many_connections() -> None:
@@ -99,6 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--attempts", type=int, default=3, help="how often a failing task is tried")
     parser.add_argument("--retry-delay", type=float, default=0.1, help="seconds before the second attempt")
+    parser.add_argument("--journal", metavar="FILE", help="keep the board in this file, and go on from it")
+    parser.add_argument(
+        "--fsync", action="store_true", help="have the journal outlive a power cut, too (slow)"
+    )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
     return parser
 

@@ -2,14 +2,16 @@
 
 import os
 import pickle
+import re
 import socket
 from typing import Any, NamedTuple
 
-from helpers.clocked import Clocked
+from helpers.clocked import Clocked, text_of
 from helpers.traces import Span, Worker
 
-Report = tuple[int, float, float, float, tuple[tuple[float, float], ...], bytes]
-"""Thread, started, finished (on the master's clock), CPU seconds, samples, and the packed value."""
+Report = tuple[int, float, float, float, tuple[tuple[float, float], ...], bool, bytes]
+"""Thread, started, finished (on the master's clock), CPU seconds, samples, whether the function was an
+old form of what its file holds by now, and the packed value."""
 
 
 class Value(NamedTuple):
@@ -28,6 +30,7 @@ class Value(NamedTuple):
 
 _SAMPLES = 200  # that a report holds, so that it stays small
 _HERE = socket.gethostname()
+_NAME = re.compile(r"(?P<host>.*):(?P<pid>\d+)(#\d+)?", re.DOTALL)
 
 
 def my_name() -> str:
@@ -35,7 +38,7 @@ def my_name() -> str:
     return f"{_HERE}:{os.getpid()}"
 
 
-def pack(clocked: Clocked, thread: int, ahead: float) -> tuple[str | None, Report]:
+def pack(clocked: Clocked, thread: int, ahead: float, is_stale: bool = False) -> tuple[str | None, Report]:
     """Return a job's error, and its report. The master's clock is ``ahead`` seconds of ours.
 
     A value that cannot be pickled is an error.
@@ -45,10 +48,15 @@ def pack(clocked: Clocked, thread: int, ahead: float) -> tuple[str | None, Repor
     try:
         packed = pickle.dumps(value)
     except Exception as problem:  # from the pickling methods of whatever class
-        error = f"the result cannot be sent: {type(problem).__name__}: {problem}"
+        error = f"the result cannot be sent: {text_of(problem)}"
     if samples:
         samples = tuple((time + ahead, cpu) for time, cpu in samples[:: len(samples) // _SAMPLES + 1])
-    return error, (thread, started + ahead, finished + ahead, cpu, samples, packed)
+    return error, (thread, started + ahead, finished + ahead, cpu, samples, is_stale, packed)
+
+
+def is_stale(report: Report) -> bool:
+    """Tell whether a task's function was an old form of what its file holds by now."""
+    return report[5]
 
 
 def unpack(
@@ -68,7 +76,7 @@ def unpack(
     host, pid = _computer(worker)
     if report is None:
         return Span(number, Worker(pid, 0, host), given, back, back, back, 0.0, error=error)
-    thread, started, finished, cpu, samples, packed = report
+    thread, started, finished, cpu, samples, _, packed = report
     value, error = _read(packed, error)
     # Where the clocks are two, their difference is known to half a round trip only.
     started = min(max(started - ahead, given), back)
@@ -91,11 +99,13 @@ def _read(packed: bytes, error: str | None) -> tuple[Any, str | None]:
         try:
             return pickle.loads(packed), None
         except Exception as problem:
-            error = f"the result cannot be read here: {type(problem).__name__}: {problem}"
+            error = f"the result cannot be read here: {text_of(problem)}"
     return None, error
 
 
 def _computer(worker: str) -> tuple[str, int]:
     """Return a worker's computer, "" for this one, and its process number there."""
-    host, _, pid = worker.partition("#")[0].rpartition(":")
-    return "" if host == _HERE else host, int(pid)
+    found = _NAME.fullmatch(worker)
+    if not found:
+        return worker, 0
+    return "" if found["host"] == _HERE else found["host"], int(found["pid"])

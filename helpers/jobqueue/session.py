@@ -1,119 +1,189 @@
 """A worker's session with a board: it takes tasks, runs them, reports, and sends heartbeats all the time."""
 
+import contextlib
 import os
 import pickle
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing.managers import RemoteError
 from textwrap import shorten
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from helpers import clocked
 from helpers.jobqueue import functions, reports
 from helpers.jobqueue.board import Loan
+from helpers.jobqueue.channel import Channel
 from helpers.jobqueue.clocks import Offset
-from helpers.jobqueue.errors import MasterGone
-from helpers.jobqueue.protocol import QueueManager
+from helpers.jobqueue.errors import QueueError
 from helpers.show import short
 
-GONE = (EOFError, OSError, RemoteError)  # what a call says when the master has left
+GIVE_BACK_TIMEOUT = 0.5  # seconds that a master has to take tasks back from a worker that must leave
 _TAKE_TIMEOUT = 0.2  # seconds to wait for a task in one call
 _PRINT_INTERVAL = 0.05  # seconds between two printed lines: to print one takes longer than a small task
-_leaving = threading.Lock()
+
+
+class Leave(BaseException):
+    """This worker is to leave at once; no task's own exception, so that no task is blamed for it."""
 
 
 class Session:
     """One worker on a board: it takes tasks, and sends four heartbeats in each lease, or more."""
 
-    def __init__(self, manager: QueueManager, prefetch: int = 1, function: str | None = None) -> None:
-        """Greet the master; tasks come ``prefetch`` at a time, of one function if it is given."""
-        self._board, self._prefetch, self._function = manager.get_board(), prefetch, function
-        self._me, lease = self._board.join(reports.my_name())
-        self._offset, self._beating, self._left = Offset(), threading.Event(), threading.Event()
+    def __init__(
+        self,
+        connect: Callable[[str], Channel],
+        prefetch: int = 1,
+        function: str | None = None,
+        failed: Callable[[Exception], object] = print,
+    ) -> None:
+        """Greet the master; tasks come ``prefetch`` at a time, of one function if it is given.
+
+        ``connect`` opens a channel for a visitor of some name. When no heartbeat can be sent, ``failed`` is
+        called with the reason, in another thread.
+        """
+        self._channel, self._prefetch, self._function = connect(""), prefetch, function
+        self._me, lease = self._channel.ask("join", reports.my_name())
+        self._offset, self._left, self._failed = Offset(), threading.Event(), failed
         self._interval, self._thread = min(lease / 4, 0.5), threading.get_native_id()
+        self._heart = connect("")  # a channel of its own, opened now that the master is there for certain
+        self._lock = threading.Lock()
+        self._beat()
         threading.Thread(target=self._beat_on, daemon=True).start()
-        self._beating.wait()  # that thread connects now, while the master is there for certain
 
     def take(self, done: list[Any]) -> list[Loan]:
         """Report what is done and return the next tasks; none after a short wait."""
-        loans = self._board.take(self._me, done, self._prefetch, _TAKE_TIMEOUT, self._function)
+        loans = self._channel.ask("take", self._me, done, self._prefetch, _TAKE_TIMEOUT, self._function)
         return [Loan(*loan) for loan in loans]
 
     def leave(self, done: list[Any]) -> None:
         """Report what is done, and give back the rest."""
         self._left.set()
-        self._board.leave(self._me, done)
+        self._channel.ask("leave", self._me, done)
+        self.close()
+
+    def give_back(self, done: Sequence[Any] = ()) -> None:
+        """Do the same on the other channel: from another thread, or when the first is lost."""
+        self._left.set()
+        with self._lock:
+            self._heart.ask("leave", self._me, list(done), timeout=GIVE_BACK_TIMEOUT)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._left.set()
+        self._channel.close()
+        self._heart.close()
 
     def outcome(self, loan: Loan, times: clocked.Clocked) -> tuple[Any, ...]:
         """Return what to report of a task, an ``Outcome`` as a plain tuple: it is pickled faster."""
-        return (loan.batch, loan.number, *reports.pack(times, self._thread, self._offset.seconds))
+        stale = functions.is_stale(loan.function)
+        return (loan.batch, loan.number, *reports.pack(times, self._thread, self._offset.seconds, stale))
 
     def _beat(self) -> None:
-        asked = time.perf_counter()
-        theirs = self._board.heartbeat(self._me)
-        self._offset.add(asked, theirs, time.perf_counter())
+        with self._lock:
+            asked = time.perf_counter()
+            theirs = self._heart.ask("heartbeat", self._me)
+            self._offset.add(asked, theirs, time.perf_counter())
 
     def _beat_on(self) -> None:
         """Send heartbeats, over a connection of this thread's own, until we leave or the master does."""
         try:
-            self._beat()
-            self._beating.set()
             while not self._left.wait(self._interval):
                 self._beat()
-        except GONE:
-            leave_without_master()
+        except Exception as error:
+            if not self._left.is_set():
+                self._failed(error)
 
 
-def work(session: Session, stopping: threading.Event) -> None:
+def work(session: Session, stopping: threading.Event, unreported: list[Any]) -> None:
     """Run tasks until ``stopping`` is set; the task in hand is finished first, others are given back.
 
-    Tells of the last task every ``_PRINT_INTERVAL`` seconds, and before it waits for more.
+    Tells of the last task every ``_PRINT_INTERVAL`` seconds, and before it waits for more. What is done and
+    not reported is kept in ``unreported``, for another session should this one lose its master.
     """
-    done: list[Any] = []
-    untold, told = 0, 0.0
+    told = Told()
     while not stopping.is_set():
-        loans, done = session.take(done), []
+        loans = session.take(unreported)
+        unreported.clear()
         for loan in loans:
             if not stopping.is_set():
-                name, job = loan.function, _job(loan)
-                times = clocked.clocked(job)
-                done.append(session.outcome(loan, times))
-        untold += len(done)
-        if untold and (not loans or time.monotonic() - told > _PRINT_INTERVAL):
-            _tell(name, job, times, untold)
-            untold, told = 0, time.monotonic()
-    session.leave(done)
-    if untold:
-        _tell(name, job, times, untold)
+                job = _job(loan)
+                times = clocked.clocked(job, Leave)
+                unreported.append(session.outcome(loan, times))
+                told.note(loan.function, job, times)
+        told.tell(not loans)
+    session.leave(unreported)
+    unreported.clear()
+    told.tell(True)
 
 
-def _tell(name: str, job: "partial[Any]", times: clocked.Clocked, tasks: int) -> None:
-    """Print what came of a task, the last of so many."""
+class Told:
+    """What is printed of tasks: the last one, from time to time."""
+
+    def __init__(self) -> None:
+        """Begin with nothing to tell."""
+        self._untold, self._at = 0, 0.0
+        self._last: tuple[str, partial[Any], clocked.Clocked]
+
+    def note(self, name: str, job: "partial[Any]", times: clocked.Clocked) -> None:
+        """Note what came of a task."""
+        self._untold += 1
+        self._last = name, job, times
+
+    def tell(self, now: bool) -> None:
+        """Print it if it is time to, or must be done now."""
+        if self._untold and (now or time.monotonic() - self._at > _PRINT_INTERVAL):
+            try:
+                _say(_in_words(*self._last, self._untold), sys.stdout)
+            except Leave:
+                raise
+            except (
+                BaseException
+            ):  # a task's value does as it likes when it is shown, and nobody may be there to read
+                pass
+            self._untold, self._at = 0, time.monotonic()
+
+
+def _in_words(name: str, job: "partial[Any]", times: clocked.Clocked, tasks: int) -> str:
+    """Say what came of a task, the last of so many."""
     value, error = times[4:6]
     came = short(value) if error is None else shorten(error, 100, placeholder=" ...")
     argument = "..." if job.func is _refuse else short(*job.args)
-    _say(f"{name}({argument}) = {came}{f', the last of {tasks} tasks' * (tasks > 1)}", sys.stdout)
+    return f"{name}({argument}) = {came}{f', the last of {tasks} tasks' * (tasks > 1)}"
 
 
 def _job(loan: Loan) -> "partial[Any]":
     """Return a task as a job. One that cannot be read, or whose function is not known, raises why."""
     try:
-        return partial(functions.find(loan.function), pickle.loads(loan.argument))
-    except Exception as error:
+        return partial(functions.load(loan.function), pickle.loads(loan.argument))
+    except Leave:
+        raise
+    except BaseException as error:  # what reading it does is this task's error, and nobody else's
         return partial(_refuse, error)
 
 
-def _refuse(error: Exception) -> None:
+def _refuse(error: BaseException) -> None:
     raise error
 
 
-def leave_without_master() -> NoReturn:
-    """End this program with one line, also when two threads find at once that the master has left."""
+_leaving = threading.Lock()
+
+
+def leave_at_once(error: Exception) -> None:
+    """End this program with one line, also when two threads find at once that something is wrong."""
     with _leaving:
-        _say("worker: the master went away: start it again, then this worker", sys.stderr)
-        os._exit(MasterGone.exit_code)
+        say_error(error)
+        os._exit(error.exit_code if isinstance(error, QueueError) else 1)
+
+
+def say_error(error: Exception) -> None:
+    """Say in one line what is wrong."""
+    with contextlib.suppress(OSError, ValueError):
+        _say(
+            f"worker: {error}" if isinstance(error, QueueError) else f"worker: {clocked.text_of(error)}",
+            sys.stderr,
+        )
 
 
 def _say(line: str, stream: TextIO) -> None:

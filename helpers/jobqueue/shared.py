@@ -1,12 +1,22 @@
-"""The board as masters share it: one call at a time, with the master's clock, and with waiting for news."""
+"""The board as a master shares it: one call at a time, with a clock, waiting for news, and a journal."""
 
 import os
+import secrets
+import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from helpers.jobqueue.board import Board, Shelved, Stats
+from helpers.jobqueue.errors import QueueError
+from helpers.jobqueue.journal import Journal
+
+METHODS = ("hello", "join", "submit", "take", "record", "heartbeat", "leave", "collect",
+           "contents", "cancel", "stats", "shelf")  # fmt: skip
+"""What clients and workers may call."""
 
 _clock = time.perf_counter
 
@@ -14,16 +24,34 @@ _clock = time.perf_counter
 class SharedBoard:
     """A board for many threads: each connection of a client or a worker is served by one."""
 
-    def __init__(self, board: Board) -> None:
-        """Share this board; nobody else may use it from now on."""
-        self._board = board
+    def __init__(
+        self, board: Board, journal: Journal | None = None, fail: Callable[[str], object] = sys.exit
+    ) -> None:
+        """Share this board; nobody else may use it from now on.
+
+        With a ``journal``, each change is in it before its call is answered. When it cannot be written,
+        ``fail`` is called with what is wrong: what its journal does not know must not get about.
+        """
+        self._board, self._journal, self._fail = board, journal, fail
+        self._broken = ""  # what is wrong with the journal, once it cannot be written
+        self._name = journal.name if journal else secrets.token_hex(8)
         self._names: Counter[str] = Counter()
         lock = threading.Lock()
         self._work, self._news = threading.Condition(lock), threading.Condition(lock)
 
-    def hello(self) -> int:
-        """Return the master's process number."""
-        return os.getpid()
+    def hello(self) -> tuple[int, str]:
+        """Return the master's process number and the board's name, which a journal gives it again."""
+        return os.getpid(), self._name
+
+    def come(self, client: str) -> None:
+        """Note that a client has one more connection."""
+        with self._work:
+            self._board.come(client)
+
+    def go(self, client: str) -> None:
+        """Note that a client has one connection less."""
+        with self._work:
+            self._board.go(client, _clock())
 
     def join(self, worker: str) -> tuple[str, float]:
         """Return the name by which a worker is known here, its own if no other had it; and the lease in s.
@@ -36,11 +64,18 @@ class SharedBoard:
             bearers = self._names[worker]
         return (worker if bearers == 1 else f"{worker}#{bearers}"), self._board.lease
 
-    def submit(self, batch: str, tasks: list[tuple[int, str, bytes]]) -> float:
-        """Put up tasks; return the master's time."""
+    def submit(self, client: str, batch: str, tasks: list[tuple[int, str, bytes]]) -> float:
+        """Put up tasks; return the master's time. Raises QueueError when the journal cannot take them."""
         with self._work:
-            self._board.add(batch, tasks)
-            self._work.notify(len(tasks))
+            self._check()
+            added = self._board.add(batch, tasks, client)
+            if self._journal:
+                try:
+                    self._journal.commit()
+                except QueueError:
+                    self._board.take_down(added)
+                    raise
+            self._work.notify_all()  # those that wait for one function alone may not be able to take these
         return _clock()
 
     def take(
@@ -49,51 +84,83 @@ class SharedBoard:
         """Note what became of a worker's tasks and lend it the next, for which it waits so many seconds."""
         self.record(worker, outcomes)
         until = _clock() + wait
-        with self._work:
+        with self._changing(self._work):
             while not (loans := self._board.lend(worker, count, now := _clock(), function)) and now < until:
+                self._commit()
                 self._work.wait(min(until, self._board.next_due() or until) - now)
         return [tuple(loan) for loan in loans]  # plain tuples are pickled three times as fast
 
     def record(self, worker: str, outcomes: list[Any]) -> None:
         """Note what became of a worker's tasks."""
         if outcomes:
-            with self._news:
+            with self._changing(self._news):
                 self._board.record(worker, outcomes, _clock())
+                self._commit()
                 self._news.notify_all()
 
     def heartbeat(self, worker: str) -> float:
         """Let a worker keep its tasks for another lease; return the master's time."""
-        with self._work:
+        with self._changing(self._work):
             self._board.heartbeat(worker, _clock())
         return _clock()
 
     def leave(self, worker: str, outcomes: list[Any]) -> None:
         """Say goodbye to a worker: note what became of its tasks, and give the others to somebody else."""
         self.record(worker, outcomes)
-        with self._work:
+        with self._changing(self._work):
             self._board.leave(worker, _clock())
             self._work.notify_all()
 
-    def collect(self, batch: str, seen: int, most: int, wait: float) -> list[tuple[Any, ...]]:
-        """Return results of a batch beyond those seen, for which to wait so many seconds."""
+    def collect(self, batch: str, seen: int, most: int, wait: float) -> list[tuple[Any, ...]] | None:
+        """Return results of a batch beyond those seen, for which to wait so many seconds; None if unknown."""
         until = _clock() + wait
-        with self._news:
-            while not (results := self._board.collect(batch, seen, most)) and (now := _clock()) < until:
+        with self._changing(self._news):
+            while self._board.knows(batch):
+                if (results := self._board.collect(batch, seen, most)) or (now := _clock()) >= until:
+                    return [tuple(result) for result in results]
+                self._commit()
                 self._news.wait(min(until, self._board.next_due() or until) - now)
                 self._board.tidy(_clock())
-        return [tuple(result) for result in results]
+        return None
+
+    def contents(self, batch: str) -> tuple[list[tuple[int, str, bytes]], list[int]] | None:
+        """Return tasks not ended, and numbers of results not collected; None for an unknown batch."""
+        with self._work:
+            return self._board.contents(batch) if self._board.knows(batch) else None
 
     def cancel(self, batch: str) -> None:
         """Forget a batch."""
-        with self._work:
+        with self._changing(self._news):
             self._board.cancel(batch)
+            self._news.notify_all()
 
     def stats(self) -> Stats:
         """Return the board's figures."""
-        with self._work:
+        with self._changing(self._work):
             return self._board.stats(_clock())
 
     def shelf(self) -> list[Shelved]:
         """Return the tasks that were given up, the latest of them."""
         with self._work:
             return list(self._board.shelf)
+
+    @contextmanager
+    def _changing(self, condition: threading.Condition) -> Iterator[None]:
+        """Have the board to oneself, and write to the journal what has changed."""
+        with condition:
+            self._check()
+            yield
+            self._commit()
+
+    def _check(self) -> None:
+        if self._broken:
+            raise QueueError(self._broken)
+
+    def _commit(self) -> None:
+        if self._journal:
+            try:
+                self._journal.commit()
+            except QueueError as error:
+                self._broken = str(error)
+                self._fail(self._broken)
+                raise

@@ -1,32 +1,40 @@
-"""How bytes travel between a master and those who connect to it: tuned sockets, a proof of the key in time.
+"""How bytes travel between a master and those who visit it: sockets, the proof of the key, and messages.
 
-All that this package takes from CPython's inside is here, so that a new Python breaks this module alone:
-``multiprocessing.managers.listener_client``, where a manager looks up how to listen and to connect, and
-``answer_challenge`` and ``deliver_challenge``, by which two sides prove to each other that they have one key.
+A visitor is first asked to prove that it has the key, and asks the same of the master, as it is with
+CPython's managers, of which a master is one. What both use of CPython's inside is ``answer_challenge`` and
+``deliver_challenge`` of ``multiprocessing.connection``.
 """
 
+import contextlib
+import errno
+import os
+import pickle
+import select
 import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
-from multiprocessing.managers import listener_client  # type: ignore[attr-defined]
 from typing import Any
 
-SERIALIZER = "tuned"
-"""The name, for a manager, of what is here."""
-
-GREETING = b"#CHALLENGE#"
-"""How the manager's server opens every connection."""
+from helpers.jobqueue.errors import KeyRefused, NobodyThere, QueueError, is_lost, own_trouble
 
 CONNECT_TIMEOUT = 5
-"""Seconds that an address has to answer."""
+"""Seconds that an address has to answer a new visitor."""
 
 SILENCE_TIMEOUT = 10
-"""Seconds without a sign from the other side's system, after which a connection is taken for lost."""
+"""Seconds without a sign from the other side's system, after which a connection is taken for lost; and
+seconds that a visitor may take to prove the key."""
+
+_GREETING = b"#CHALLENGE#"  # how a manager's server opens every connection, behind the length of its message
+_BUSY = b"#BUSY#"  # how ours opens one that it has no thread or file for
+_LENGTH = struct.Struct("!Q")
+_PIECE = 2**20  # bytes to read at a time
 
 
-def _tuned(plain: socket.socket) -> socket.socket:
+def tuned(plain: socket.socket) -> socket.socket:
     """Have a socket send at once, and fail when the other side cannot be reached for ``SILENCE_TIMEOUT``.
 
     By default TCP holds a small message back while another is on its way (Nagle's algorithm, RFC 896), and
@@ -44,7 +52,30 @@ def _tuned(plain: socket.socket) -> socket.socket:
     return plain
 
 
-class _ServerConnection(Connection):
+def _limit_waiting(handle: int, seconds: float) -> None:
+    """Have every read from and write to a socket that waits for so many seconds fail; 0 is for never."""
+    limit: int | bytes = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+    if sys.platform == "win32":
+        limit = int(seconds * 1000)
+    with _borrowed(handle) as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+@contextlib.contextmanager
+def _borrowed(handle: int) -> Iterator[socket.socket]:
+    """Hand out a socket that stays somebody else's."""
+    plain = socket.socket(fileno=handle)
+    try:
+        yield plain
+    finally:
+        plain.detach()
+
+
+# --- The master's side -------------------------------------------------------------------------------
+
+
+class ServerConnection(Connection):
     """A master's end of a connection: whoever is silent before it has proved the key is hung up on.
 
     The proof is read by ``recv_bytes``; only then come requests, which are read by ``recv`` and may be far
@@ -56,55 +87,236 @@ class _ServerConnection(Connection):
     def __init__(self, handle: int) -> None:
         """Take over a socket."""
         super().__init__(handle)
-        _limit_reading(handle, SILENCE_TIMEOUT)
+        _limit_waiting(handle, SILENCE_TIMEOUT)
 
     def recv(self) -> Any:
         """Return the next request."""
         if not self._proven:
             self._proven = True
-            _limit_reading(self.fileno(), 0)
+            _limit_waiting(self.fileno(), 0)
         return super().recv()
 
-
-def _limit_reading(handle: int, seconds: int) -> None:
-    """Have every read from a socket that gets nothing for so many seconds fail; 0 is for never."""
-    limit = seconds * 1000 if sys.platform == "win32" else struct.pack("ll", seconds, 0)
-    plain = socket.socket(fileno=handle)
-    try:
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    finally:
-        plain.detach()
+    def stream(self) -> "Stream":
+        """Return the same connection as one that carries our own messages."""
+        with _borrowed(self.fileno()) as plain:
+            return Stream(plain.dup())
 
 
-class _Listener:
-    """A ``multiprocessing.connection.Listener`` with tuned sockets."""
+def refuse(handle: int) -> None:
+    """Tell a visitor that there is no place for it; the connection has to be closed then."""
+    with contextlib.suppress(OSError), _borrowed(handle) as plain:
+        plain.sendall(len(_BUSY).to_bytes(4, "big") + _BUSY)
+
+
+class Listener:
+    """A ``multiprocessing.connection.Listener`` with tuned sockets that can always refuse."""
 
     def __init__(self, address: tuple[str, int], backlog: int) -> None:
         """Listen. The manager asks for a backlog of 16: the 17th at once would wait for a second."""
         self._socket = socket.create_server(address, backlog=max(backlog, 1024))
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)  # a file to give up, to refuse a visitor
         self.address = self._socket.getsockname()
 
-    def accept(self) -> _ServerConnection:
-        """Wait for a client or a worker."""
+    def accept(self) -> ServerConnection:
+        """Wait for a visitor. Raises OSError when there was no file for it; it has been refused then."""
         try:
             plain, _ = self._socket.accept()
-        except OSError:  # too many open files, most likely: the server tries again at once
-            time.sleep(0.1)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._refuse()
+            time.sleep(0.01)  # the server tries again at once
             raise
-        return _ServerConnection(_tuned(plain).detach())
+        return ServerConnection(tuned(plain).detach())
+
+    def _refuse(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+        with contextlib.suppress(OSError):
+            plain, _ = self._socket.accept()
+            with plain:
+                refuse(plain.fileno())
+        with contextlib.suppress(OSError):
+            self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def close(self) -> None:
         """Close it."""
         self._socket.close()
 
 
-def _connect(address: tuple[str, int], authkey: bytes | None = None) -> Connection:
-    """Connect and prove the key, as ``multiprocessing.connection.Client`` does, on a tuned socket."""
-    connection = Connection(_tuned(socket.create_connection(address, CONNECT_TIMEOUT)).detach())
-    if authkey is not None:
-        answer_challenge(connection, authkey)
-        deliver_challenge(connection, authkey)
+# --- The visitor's side ------------------------------------------------------------------------------
+
+
+def visit(address: tuple[str, int], authkey: bytes | None = None) -> Connection:
+    """Connect and prove the key, as ``multiprocessing.connection.Client`` does, on a tuned socket.
+
+    Raises TimeoutError when the master takes longer than ``CONNECT_TIMEOUT``, and what ``Client`` raises.
+    """
+    connection = Connection(tuned(socket.create_connection(address, CONNECT_TIMEOUT)).detach())
+    try:
+        _limit_waiting(connection.fileno(), CONNECT_TIMEOUT)
+        if authkey is not None:
+            answer_challenge(connection, authkey)
+            deliver_challenge(connection, authkey)
+        _limit_waiting(connection.fileno(), 0)
+    except BlockingIOError:
+        connection.close()
+        raise TimeoutError(f"no proof of the key for {CONNECT_TIMEOUT} s") from None
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-listener_client[SERIALIZER] = (_Listener, _connect)
+def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: float) -> "Stream":
+    """Connect to a master's server, prove the key, make a first request, and return the connection.
+
+    All this takes ``timeout`` seconds at the most. Raises NobodyThere when nothing answers at the address or
+    what answers is no master, KeyRefused for a wrong key, TimeoutError when the other side is silent, and
+    QueueError for trouble of our own.
+    """
+    end = time.monotonic() + timeout
+    where = f"{host}:{port}"
+    try:
+        plain = tuned(socket.create_connection((host, port), timeout))
+    except TimeoutError:
+        raise
+    except (OverflowError, UnicodeError) as error:
+        raise NobodyThere(f"nothing answers at {where} ({error}): check host and port") from None
+    except OSError as error:
+        if is_lost(error) or isinstance(error, socket.gaierror):
+            raise NobodyThere(
+                f"nothing answers at {where} ({error}): start the master first, check host and port"
+            ) from None
+        raise own_trouble(error) from error
+    try:
+        _await_greeting(plain, where, end)
+        connection = Connection(plain.dup().detach())
+        with connection:
+            _limit_waiting(connection.fileno(), max(0.001, end - time.monotonic()))
+            answer_challenge(connection, key)
+            deliver_challenge(connection, key)
+            connection.send(request)
+        _limit_waiting(plain.fileno(), 0)
+        return Stream(plain)
+    except BaseException as error:
+        plain.close()
+        if isinstance(error, AuthenticationError):
+            raise KeyRefused(
+                f"the master at {where} refused the key: give the worker the master's key, by --key-file or "
+                "JOBQUEUE_KEY"
+            ) from None
+        if isinstance(error, BlockingIOError):
+            raise TimeoutError(f"the master at {where} has not answered for {timeout:g} s") from None
+        if is_lost(error):
+            raise NobodyThere(f"the master at {where} left while connecting ({error})") from None
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            raise own_trouble(error) from error
+        raise
+
+
+def look(host: str, port: int, timeout: float | None = None) -> None:
+    """Check that a master answers at this address. Raises NobodyThere, QueueError for our own trouble."""
+    seconds = CONNECT_TIMEOUT if timeout is None else timeout
+    try:
+        with socket.create_connection((host, port), seconds) as plain:
+            _await_greeting(plain, f"{host}:{port}", time.monotonic() + seconds)
+    except (OverflowError, UnicodeError, EOFError) as error:
+        raise NobodyThere(f"nothing answers at {host}:{port} ({error}): check host and port") from None
+    except OSError as error:
+        if is_lost(error) or isinstance(error, TimeoutError | socket.gaierror):
+            raise NobodyThere(
+                f"nothing answers at {host}:{port} ({error}): start the master first, check host and port"
+            ) from None
+        raise own_trouble(error) from error
+
+
+def _await_greeting(plain: socket.socket, where: str, end: float) -> None:
+    """Look at how the other side opens the connection, and leave it there to be read."""
+    expected = 4 + len(_GREETING)
+    while True:
+        plain.settimeout(max(0.001, end - time.monotonic()))
+        greeting = plain.recv(expected, socket.MSG_PEEK)
+        if greeting[4:].startswith(_BUSY):
+            raise QueueError(f"the master at {where} can take no more visitors now: try again later")
+        if not (greeting and _GREETING.startswith(greeting[4:])) or greeting[:3] > b"\0\0\0":
+            raise NobodyThere(
+                f"what answers at {where} is no master: another program has this port, check host and port"
+            )
+        if len(greeting) == expected:
+            plain.settimeout(None)
+            return
+        time.sleep(0.001)  # the rest is on its way
+
+
+# --- Messages ----------------------------------------------------------------------------------------
+
+
+class Stream:
+    """A connection that carries messages, any object that can be pickled, each behind its length."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        """Use this socket, and own it from now on."""
+        self._socket = plain
+        self._file = plain.makefile("rb", 65536)
+        self._timeout: float | None = None
+
+    def send(self, packed: bytes, end: float | None = None) -> None:
+        """Send a message that is packed already. Raises TimeoutError when ``end`` (monotonic) comes first."""
+        self._limit(end)
+        if len(packed) < _PIECE:
+            self._socket.sendall(_LENGTH.pack(len(packed)) + packed)
+        else:
+            self._socket.sendall(_LENGTH.pack(len(packed)))
+            self._socket.sendall(packed)
+
+    def receive(self, end: float | None = None) -> Any:
+        """Wait for a message and return it, packed.
+
+        Raises EOFError when the other side has left, TimeoutError, and MemoryError for a message that there
+        is no memory for; it is passed over, and the next one can be received.
+        """
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size, end))
+        try:
+            if length <= _PIECE:
+                return self._read(length, end)
+            message = bytearray(length)
+        except MemoryError:
+            while length:
+                length -= len(self._read(min(length, 65536), end))
+            raise
+        view = memoryview(message)
+        for first in range(0, length, _PIECE):
+            piece = view[first : first + _PIECE]
+            piece[:] = self._read(len(piece), end)
+        return message
+
+    def has_ended(self) -> bool:
+        """Tell whether the other side has closed a connection on which nothing is awaited."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def close(self) -> None:
+        """Close it; also from another thread than the one that uses it."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._file.close()
+        self._socket.close()
+
+    def _read(self, length: int, end: float | None) -> bytes:
+        self._limit(end)
+        found: bytes = self._file.read(length)
+        if len(found) < length:
+            raise EOFError("the other side has left")
+        return found
+
+    def _limit(self, end: float | None) -> None:
+        """Have the next call fail when it waits beyond this moment."""
+        if end is None and self._timeout is None:
+            return
+        self._timeout = None if end is None else max(0.001, end - time.monotonic())
+        self._socket.settimeout(self._timeout)
+
+
+def pack(message: object) -> bytes:
+    """Return a message as ``Stream.send`` wants it."""
+    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)

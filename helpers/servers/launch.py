@@ -1,6 +1,5 @@
 """Start servers as programs on this machine, on a free port, look at them from outside, and end them."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,7 +30,7 @@ class Server:
     """A running server: where it is, its processes, its memory."""
 
     url: str
-    _program: subprocess.Popen[str] = field(repr=False)
+    _program: programs.Program = field(repr=False)
 
     @property
     def pids(self) -> set[int]:
@@ -89,20 +88,20 @@ def _started(module: str, *arguments: str) -> Iterator[Server]:
     """Run a server's program; it prints its URL when it is ready, or else why it is not."""
     program = programs.start(module, *arguments)
     try:
-        url = programs.first_line(program)
-        if not url.startswith("http"):
-            said = f"{url}\n{programs.output(program)}".strip().splitlines()
-            raise RuntimeError(f"the server did not start: {said[-1] if said else program.wait()}")
+        try:
+            url = program.line("http")
+        except programs.ProgramFailed as error:
+            raise RuntimeError(f"the server did not start: {error}") from None
         yield Server(url, program)
     finally:
         family = _family(program)
-        programs.stop(program)
+        program.stop()
         _await_end(family)
 
 
-def _family(program: subprocess.Popen[str]) -> list[psutil.Process]:
+def _family(program: programs.Program) -> list[psutil.Process]:
     """Return those that are alive of a program's process and the ones that came from it."""
-    if program.poll() is not None:
+    if program.exit_code is not None:
         return []
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(program.pid)

@@ -1,7 +1,6 @@
 """Start a mail server as a program on this machine, read what it has delivered, and end it."""
 
 import json
-import subprocess
 import time
 import weakref
 from collections.abc import Collection
@@ -51,12 +50,11 @@ def mail(
     options += ["--silent-once"] * silent_once + ["--drop-doubles"] * drop_doubles
     options += ["--mailboxes", *mailboxes] if mailboxes else []
     program = programs.start("helpers.servers.smtp", *options)
-    line = programs.first_line(program)
-    if not line.startswith("{"):
-        said = f"{line}\n{programs.output(program)}".strip().splitlines()
-        code = programs.stop(program)
-        raise RuntimeError(f"the mail server did not start: {said[-1] if said else code}")
-    return MailServer(program, **json.loads(line))
+    try:
+        return MailServer(program, **json.loads(program.line("{")))
+    except programs.ProgramFailed as error:
+        program.stop()
+        raise RuntimeError(f"the mail server did not start: {error}") from None
 
 
 class MailServer:
@@ -65,10 +63,10 @@ class MailServer:
     Use it in a ``with`` block, or end it by ``stop()``. Its mails go with it. It never outlives us.
     """
 
-    def __init__(self, program: subprocess.Popen[str], address: str, folder: str) -> None:
+    def __init__(self, program: programs.Program, address: str, folder: str) -> None:
         """Take over a program that is ready; for ``mail``."""
         self.address, self._folder = address, Path(folder)
-        self._end = weakref.finalize(self, programs.stop, program)
+        self._end = weakref.finalize(self, program.stop)
 
     def __repr__(self) -> str:
         """Return where it is."""
