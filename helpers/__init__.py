@@ -20,6 +20,7 @@ Systems that chapters examine
     jobqueue       a task queue that workers anywhere can take from
         board          tasks, leases, retries, the shelf (a dead-letter queue): logic alone
         shared         the board in its master, for many clients and workers at once
+        journal        the board on disk, for a master that is started again
         master         the program that serves the board
         worker         the program that runs tasks
         session        how a worker takes tasks, and sends its heartbeats

@@ -82,14 +82,18 @@ def clocked(job: Job, ends: type[BaseException] = KeyboardInterrupt) -> Clocked:
     A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
     Whatever a job raises is its error, but ``ends``, by which the one who waits for it is told to leave.
     """
-    watch = Watch()
+    watch = Watch() if ticks(job) else None
+    started, cpu_before = time.perf_counter(), time.thread_time()
+    value, error = None, None
     try:
-        value, error = call(job, watch.tick), None
+        value = job(tick=watch.tick) if watch else job()
     except BaseException as exception:
         if isinstance(exception, ends):
             raise
-        value, error = None, exception
-    return watch.stop(value, error)
+        error = text_of(exception)
+    cpu = time.thread_time() - cpu_before
+    samples = tuple(watch.samples) if watch else ()
+    return started, time.perf_counter(), cpu, samples, value, error
 
 
 async def timed_in_loop(number: int, job: Job, given: float) -> Span:
@@ -118,9 +122,13 @@ def me() -> Worker:
 
 def call(job: Job, tick: Callable[[], object]) -> Any:
     """Call a job, with ``tick`` if it has such a parameter."""
+    return job(tick=tick) if ticks(job) else job()
+
+
+def ticks(job: Job) -> bool:
+    """Tell whether a job has a parameter ``tick``."""
     function = getattr(job, "func", job)  # of a partial
-    ticks = _known_to_tick(function) if isinstance(function, types.FunctionType) else _ticks(function)
-    return job(tick=tick) if ticks else job()
+    return _known_to_tick(function) if isinstance(function, types.FunctionType) else _ticks(function)
 
 
 def _ticks(function: Job) -> bool:

@@ -22,6 +22,7 @@ GRACE = 1.5  # seconds that a program has to leave before it is killed
 READY = 30  # seconds that a program has to say that it is ready, on a very busy computer
 _LAST = 20  # lines that are remembered, for errors
 _PARENT_CHECK = 0.5  # seconds between two looks at whether the parent is there
+_PARENT = "HELPERS_PARENT"  # in a program's environment: the number of the process that has started it
 
 
 class ProgramFailed(RuntimeError):
@@ -148,6 +149,7 @@ class Program:
 
 def start(module: str, *arguments: str, env: Mapping[str, str] | None = None) -> Program:
     """Start ``python -m module arguments...``. ``env`` is added to our own environment."""
+    env = {**(env or {}), _PARENT: str(os.getpid())}
     return run([sys.executable, "-u", "-m", module, *arguments], env=env)
 
 
@@ -201,7 +203,7 @@ def when_input_closes(leave: Callable[[], object]) -> None:
     That is when standard input closes; where another child of our parent has inherited its end of the pipe,
     which keeps it open, it is when the parent has ended (on POSIX; on Windows, children inherit no pipes).
     """
-    parent = os.getppid()
+    parent = int(os.environ.pop(_PARENT, os.getppid()))  # which may have ended before we come here
 
     def watch() -> None:
         with contextlib.suppress(OSError, ValueError):

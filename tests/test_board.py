@@ -3,13 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from helpers.jobqueue.board import Board, Loan, Outcome, Result, Shelved, Stats
+from helpers.jobqueue.board import Board, Shelved, Stats
 
 LEASE, ATTEMPTS, DELAY = 4.0, 3, 1.0
 
@@ -24,11 +25,11 @@ def put_up(board, *functions, batch="b"):
 
 
 def lend(board, now=0.0, count=1, worker="w", function=None):
-    return [loan.number for loan in board.lend(worker, count, now, function)]
+    return [number for _, number, *_ in board.lend(worker, count, now, function)]
 
 
 def record(board, number, now=0.0, worker="w", error=None, batch="b"):
-    board.record(worker, [Outcome(batch, number, error, f"by {worker} at {now:g}")], now)
+    board.record(worker, [(batch, number, error, f"by {worker} at {now:g}")], now)
 
 
 def results(board, seen=0, batch="b"):
@@ -40,9 +41,9 @@ def results(board, seen=0, batch="b"):
 
 def test_a_task_is_lent_finished_collected_and_forgotten(board):
     put_up(board, "f")
-    assert board.lend("w", 1, 0.0) == [Loan("b", 0, "f", b"0")]
+    assert board.lend("w", 1, 0.0) == [("b", 0, "f", b"0")]
     record(board, 0, 1.0)
-    assert results(board) == results(board) == [Result(0, "w", (), "by w at 1")]
+    assert results(board) == results(board) == [(0, "w", (), "by w at 1")]
     assert results(board, seen=1) == results(board) == []
     assert board.stats(1.0)[:6] == (0, 0, 1, 0, 0, 0)
 
@@ -95,7 +96,7 @@ def test_the_first_value_counts_though_its_lease_ran_out(board):
     assert lend(board, 11.0, worker="v") == [0]
     record(board, 0, 12.0)
     record(board, 0, 13.0, worker="v")
-    assert results(board) == [Result(0, "w", (), "by w at 12")]
+    assert results(board) == [(0, "w", (), "by w at 12")]
     stats = board.stats(13.0)
     assert (stats.done, stats.late, stats.retried, stats.workers) == (1, 1, 1, {"w": 1})
 
@@ -130,7 +131,7 @@ def test_a_task_that_fails_is_tried_again_after_twice_the_time_and_then_shelved(
         record_at.append(now + delay)
     lend(board, 3.0)
     record(board, 0, 3.0, error="at 3")
-    assert results(board) == [Result(0, "w", ("at 0", "at 1", "at 3"), "by w at 3")]
+    assert results(board) == [(0, "w", ("at 0", "at 1", "at 3"), "by w at 3")]
     assert list(board.shelf) == [Shelved("b", 0, "f", ("at 0", "at 1", "at 3"))]
     assert board.stats(3.0)[:6] == (0, 0, 0, 2, 1, 0)
 
@@ -151,7 +152,7 @@ def test_a_task_that_ends_every_worker_is_shelved_and_the_others_are_done(board)
             for number in loans:
                 record(board, number, now, worker)
         now += LEASE + 0.1
-    ended = {result.number: len(result.errors) for result in results(board)}
+    ended = {number: len(errors) for number, _, errors, _ in results(board)}
     assert ended == {0: 0, 1: ATTEMPTS, 2: 0, 3: 0}
     assert all("no heartbeat" in error for error in board.shelf[0].errors)
 
@@ -171,7 +172,7 @@ def test_a_batch_that_is_cancelled_is_forgotten(board):
     lend(board)
     board.cancel("b")
     board.cancel("never there")
-    assert board.lend("w", 9, 0.0) == [Loan("other", 0, "f", b"0")]
+    assert board.lend("w", 9, 0.0) == [("other", 0, "f", b"0")]
     record(board, 0)
     assert results(board) == []
     assert board.stats(0.0)[:6] == (0, 1, 0, 0, 0, 1)
@@ -190,9 +191,9 @@ def test_results_are_collected_in_parts(board):
     lend(board, count=5)
     for number in (4, 2, 0):
         record(board, number)
-    assert [result.number for result in board.collect("b", 0, 2)] == [4, 2]
+    assert [number for number, *_ in board.collect("b", 0, 2)] == [4, 2]
     record(board, 1)
-    assert [result.number for result in board.collect("b", 2, 9)] == [0, 1]
+    assert [number for number, *_ in board.collect("b", 2, 9)] == [0, 1]
 
 
 def test_throughput_is_that_of_the_last_three_full_seconds(board):
@@ -238,7 +239,7 @@ class Client:
     """A batch, from its client's side."""
 
     tasks: dict[int, Task] = field(default_factory=dict)
-    collected: list[Result] = field(default_factory=list)
+    collected: list[tuple[int, str, tuple[str, ...], Any]] = field(default_factory=list)
     cancelled: bool = False
 
 
@@ -257,7 +258,7 @@ class Life(RuleBasedStateMachine):
         self.now = 0.0
         self.clients: dict[str, Client] = {}
         self.deadlines: dict[str, float] = {}
-        self.done = self.retried = self.shelved = self.late = 0
+        self.done = self.retried = self.shelved = self.late = self.shelved_before = 0
         self.by_worker: Counter[str] = Counter()
 
     def open_tasks(self):
@@ -319,14 +320,14 @@ class Life(RuleBasedStateMachine):
         possible = self.lendable(function)
         loans = self.board.lend(worker, count, self.now, function)
         self.deadlines[worker] = self.now + LEASE
-        tasks = [self.clients[loan.batch].tasks[loan.number] for loan in loans]
+        tasks = [self.clients[batch].tasks[number] for batch, number, *_ in loans]
         assert len(loans) == len(set(loans)) <= count
         assert bool(loans) == bool(possible and count), "a task that waits is lent to the first who asks"
         assert all(task in possible for task in tasks), "lent twice, too early, or after its end"
         assert len({task.function for task in tasks}) <= 1
         assert len(tasks) == 1 or not any(task.alone for task in tasks)
         for loan, task in zip(loans, tasks, strict=True):
-            assert (loan.function, loan.argument) == (task.function, b"%d" % loan.number)
+            assert loan[2:] == (task.function, b"%d" % loan[1])
             task.holder = worker
         return multiple(*((worker, loan) for loan in loans))  # all of them, into the bundle
 
@@ -348,9 +349,9 @@ class Life(RuleBasedStateMachine):
         self._report(*loan, error)
 
     def _report(self, worker, loan, error=None):
-        self.board.record(worker, [Outcome(loan.batch, loan.number, error, "report")], self.now)
-        client = self.clients[loan.batch]
-        task = client.tasks[loan.number]
+        self.board.record(worker, [(*loan[:2], error, "report")], self.now)
+        client = self.clients[loan[0]]
+        task = client.tasks[loan[1]]
         if client.cancelled or task.ended:
             self.late += 1
         elif error is None:
@@ -403,12 +404,12 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def every_result_is_of_a_task_that_ended_and_none_comes_twice(self):
         for client in self.clients.values():
-            numbers = [result.number for result in client.collected]
+            numbers = [number for number, *_ in client.collected]
             assert len(numbers) == len(set(numbers))
-            for result in client.collected:
-                task = client.tasks[result.number]
-                assert task.ended == ("shelf" if result.errors else "value")
-                assert len(result.errors) in (0, ATTEMPTS)
+            for number, _, errors, _ in client.collected:
+                task = client.tasks[number]
+                assert task.ended == ("shelf" if errors else "value")
+                assert len(errors) in (0, ATTEMPTS)
 
     def teardown(self):
         """Let one good worker do what is left: then every task has ended, and every end is collected."""
@@ -427,9 +428,9 @@ class Life(RuleBasedStateMachine):
         for batch, client in self.clients.items():
             client.collected += self.board.collect(batch, len(client.collected), 10_000)
             if not client.cancelled:
-                assert {result.number for result in client.collected} == client.tasks.keys()
+                assert {number for number, *_ in client.collected} == client.tasks.keys()
         self.every_result_is_of_a_task_that_ended_and_none_comes_twice()
-        assert len(self.board.shelf) == self.shelved
+        assert len(self.board.shelf) == self.shelved_before + self.shelved
         self.board.tidy(self.now + 100)
         assert self.board.next_due() is None, "nothing is held, nothing waits for its next try"
 

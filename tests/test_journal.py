@@ -1,13 +1,15 @@
 """The board on disk: what was accepted outlives its master, wherever it was cut off."""
 
-import os
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+import test_board
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule
 from queue_helpers import SOON, posix
 
 from helpers import jobqueue
@@ -15,96 +17,64 @@ from helpers.jobqueue.board import Board
 from helpers.jobqueue.errors import QueueError, UsageError
 from helpers.jobqueue.journal import Journal
 
-WORKERS, BATCHES = st.sampled_from("uv"), st.sampled_from("ab")
-CALLS = st.one_of(
-    st.tuples(st.just("submit"), BATCHES, st.integers(1, 4)),
-    st.tuples(st.just("lend"), WORKERS, st.integers(1, 3)),
-    st.tuples(st.just("record"), WORKERS, st.booleans()),
-    st.tuples(st.just("collect"), BATCHES, st.integers(0, 3)),
-    st.tuples(st.just("cancel"), BATCHES),
-    st.tuples(st.just("wait"), st.sampled_from([0.5, 3.0])),
-    st.tuples(st.just("crash")),
-)
-
-
 def opened(path: Path) -> tuple[Journal, Board]:
-    journal, board = Journal(str(path)), Board(lease=1, attempts=2, retry_delay=0)
+    journal, board = Journal(str(path)), Board(test_board.LEASE, test_board.ATTEMPTS, test_board.DELAY)
     journal.restore(board)
     return journal, board
 
 
-class Life:
-    """A board with a journal, beside one that never crashes; of both, what a client could see is compared."""
+class LifeOnDisk(test_board.Life):
+    """The life of a board, in which its master dies between any two calls and is started again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "board.db"
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name, "board.db")
         self.journal, self.board = opened(self.path)
-        self.accepted: dict[
-            str, dict[int, str]
-        ] = {}  # by batch: what became of each task, "" for nothing yet
-        self.collected: dict[str, int] = {}
-        self.hands: dict[str, list[tuple[str, int]]] = {}
-        self.now = 0.0
 
-    def submit(self, batch: str, count: int) -> None:
-        known = self.accepted.setdefault(batch, {})
-        first = max(known, default=-1) + 1
-        self.board.add(batch, [(n, "square", b"%d" % n) for n in range(first, first + count)], "client")
-        known.update(dict.fromkeys(range(first, first + count), ""))
-
-    def lend(self, worker: str, count: int) -> None:
-        loans = self.board.lend(worker, count, self.now)
-        self.hands.setdefault(worker, []).extend((loan.batch, loan.number) for loan in loans)
-
-    def record(self, worker: str, failed: bool) -> None:
-        if hands := self.hands.get(worker):
-            batch, number = hands.pop(0)
-            self.board.record(worker, [(batch, number, "failed" if failed else None, b"report")], self.now)
-
-    def collect(self, batch: str, seen: int) -> None:
-        had = self.collected.get(batch, 0)
-        results = self.board.collect(batch, had, 100)
-        for result in results[:seen]:
-            assert not self.accepted[batch][result.number], "a result came twice"
-            self.accepted[batch][result.number] = "ended"
-        self.collected[batch] = had + len(results[:seen])
-        self.board.collect(batch, self.collected[batch], 0)
-
-    def cancel(self, batch: str) -> None:
-        self.board.cancel(batch)
-        self.accepted.pop(batch, None)
-        self.collected.pop(batch, None)
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.board.tidy(self.now)
-
-    def crash(self) -> None:
-        self.journal._connection.close()  # the file is as after kill -9, which closes it, too
-        self.journal, self.board = opened(self.path)
-        self.hands.clear()
-
-    def check(self) -> None:
+    @invariant()
+    def every_call_is_written(self):
         self.journal.commit()
-        for batch, tasks in self.accepted.items():
-            waiting, ended = self.board.contents(batch) if self.board.knows(batch) else ([], [])
-            there = {number for number, _, _ in waiting} | set(ended)
-            assert there == {number for number, end in tasks.items() if not end}, batch
-            assert len(there) == len(waiting) + len(ended)
+
+    @rule(torn=st.none() | st.integers(1, 4000))
+    def master_dies(self, torn):
+        """Start another master on the file; with the last write torn, so many bytes before its end."""
+        self.journal.commit()
+        copy = Path(tempfile.mkdtemp(dir=self.folder.name), "board.db")
+        log = Path(f"{self.path}-wal")
+        shutil.copy(self.path, copy)
+        shutil.copy(log, f"{copy}-wal")
+        if torn:
+            whole = log.stat().st_size
+            self.board.add("never accepted", [(0, "f", bytes(2000))])
+            self.journal.commit()
+            written = log.read_bytes()
+            assert len(written) > whole
+            Path(f"{copy}-wal").write_bytes(written[: max(whole, len(written) - torn)])
+        self.journal.close()
+        self.path = copy
+        self.journal, self.board = opened(self.path)
+        assert not self.board.knows("never accepted")
+        self.deadlines.clear()
+        self.by_worker.clear()
+        for task in self.open_tasks():
+            task.holder, task.not_before = None, 0.0
+        self.shelved_before += self.shelved
+        self.done = self.retried = self.shelved = self.late = 0
+
+    @rule()
+    def entries_are_written_anew(self):
+        self.journal._write_anew()
+
+    def teardown(self):
+        self.master_dies(None)
+        super().teardown()
+        self.journal.close()
+        self.folder.cleanup()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(CALLS, max_size=30))
-def test_whatever_happens_every_accepted_task_is_there_until_its_client_has_its_result(tmp_path, calls):
-    folder = tmp_path / os.urandom(4).hex()
-    folder.mkdir()
-    life = Life(folder)
-    for name, *arguments in calls:
-        getattr(life, name)(*arguments)
-        life.check()
-    life.crash()
-    life.check()
-    life.journal.close()
+TestLifeOnDisk = LifeOnDisk.TestCase
+TestLifeOnDisk.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
 
 
 @pytest.mark.parametrize("cut", [1, 100, 5000])
@@ -126,21 +96,18 @@ def test_a_torn_last_write_costs_no_more_than_itself(tmp_path, cut):
     assert [number for number, _, _ in again.contents("a")[0]] == [0]
 
 
-def test_the_shelf_errors_and_places_are_kept(tmp_path):
+def test_the_errors_of_all_tries_are_kept(tmp_path):
     journal, board = opened(tmp_path / "board.db")
     board.add("a", [(0, "square", b"0"), (1, "square", b"1")])
-    board.lend("u", 1, 0.0)
-    board.record("u", [("a", 0, "first", None)], 0.0)
-    journal.commit()
+    for error in ("first", "second", "third"):
+        assert board.lend("u", 1, 0.0)[0][1] == 0
+        board.record("u", [("a", 0, error, None)], 0.0)
+        journal.commit()
+        journal.close()
+        journal, board = opened(tmp_path / "board.db")
+    assert board.shelf[0].errors == ("first", "second", "third")
+    assert board.collect("a", 0, 9)[0][2] == ("first", "second", "third")
     journal.close()
-    journal, board = opened(tmp_path / "board.db")
-    assert board.lend("u", 1, 0.0)[0].number == 0
-    board.record("u", [("a", 0, "second", None)], 0.0)
-    journal.commit()
-    journal.close()
-    _, board = opened(tmp_path / "board.db")
-    assert board.shelf[0].errors == ("first", "second")
-    assert board.collect("a", 0, 9)[0].errors == ("first", "second")
 
 
 # --- Files that are none -----------------------------------------------------------------------------

@@ -60,7 +60,7 @@ NOISE = "import sys; print('a warning', flush=True); print('{error', file=sys.st
 def test_noise_before_the_line_is_passed_over_and_errors_are_never_taken_for_it(start):
     program = start(NOISE + "print('{ready}', flush=True); sys.stdin.read()")
     assert program.line("{") == "{ready}"
-    assert {"a warning", "{error"} <= set(program.said().splitlines())
+    assert until(lambda: {"a warning", "{error"} <= set(program.said().splitlines()))
 
 
 @pytest.mark.parametrize(

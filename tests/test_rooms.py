@@ -50,20 +50,22 @@ charts.tiles: .style .words | matplotlib
 jobqueue: .batch .board .client .errors .launch
 jobqueue.errors:
 jobqueue.key: .errors
-jobqueue.transport:
+jobqueue.transport: .errors
 jobqueue.clocks:
 jobqueue.board:
-jobqueue.shared: .board
-jobqueue.protocol: .errors .key .shared .transport
+jobqueue.journal: .board .errors
+jobqueue.shared: .board .errors .journal
+jobqueue.server: .errors .protocol .shared .transport
+jobqueue.protocol: .errors .transport
 jobqueue.functions: jobs
 jobqueue.reports: clocked traces
-jobqueue.channel: .errors .shared
+jobqueue.channel: .errors .transport
 jobqueue.batch: .channel .clocks .errors .functions .reports show traces
-jobqueue.client: .batch .board .channel .protocol .reports traces | tqdm
+jobqueue.client: .batch .board .channel .key .protocol .reports traces | tqdm
 jobqueue.launch: checks .board .client .errors .functions .key programs
-jobqueue.master: .board .errors .key .shared .transport programs
-jobqueue.session: clocked .board .clocks .errors .functions .protocol .reports show
-jobqueue.worker: .errors .functions .key .protocol .session programs show
+jobqueue.master: .board .errors .journal .key .server .shared programs
+jobqueue.session: .board .channel .clocks .errors .functions .reports clocked show
+jobqueue.worker: .channel .errors .functions .key .protocol .session programs show
 servers: .client .launch .mailserver
 servers.client: checks
 servers.launch: programs | psutil
@@ -81,7 +83,7 @@ engine.runs: clocked jobqueue.functions traces | distributed
 engine.__main__: .certificates jobqueue.functions | distributed
 
 experiments:
-experiments.accidents: children jobs traces
+experiments.accidents: children jobs programs traces
 experiments.chaos: jobqueue traces | IPython psutil
 experiments.compiled: checks jobs | numba numpy
 experiments.dead_workers: children jobs programs
@@ -239,8 +241,11 @@ def test_in_the_job_queue_only_launch_starts_programs(module):
 
 
 PRIVATE = {  # of CPython or Tornado, and the one module that uses it, which has a contract test
-    "listener_client": "jobqueue.transport",
+    "listener_client": "jobqueue.protocol",
     "answer_challenge": "jobqueue.transport",
+    "deliver_challenge": "jobqueue.transport",
+    "accepter": "jobqueue.server",
+    "handle_request": "jobqueue.server",
     "_processes": "children",
     "close_fd": "engine.tls_repair",
 }

@@ -10,6 +10,8 @@ plain queues, as in the article: task queue ---get---> worker ---put---> result 
 
 board      tasks, leases and results: logic alone
 shared     the board in the master, for many threads
+journal    the board on disk, for a master that is started again
+server     how the master answers calls of the board, and of the plain queues
 master     the program that holds the board and the plain queues
 session    how a worker takes tasks, and sends its heartbeats; worker is its program
 functions  what a worker can do, by name

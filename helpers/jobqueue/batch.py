@@ -171,30 +171,32 @@ class Batch:
         while len(self._out) + len(self._fresh) < WINDOW and self._bytes < WINDOW_BYTES:
             tasks: list[tuple[int, str, bytes]] = []
             try:
-                for task in self._next_tasks():
-                    tasks.append(task)  # those before an error are given out, too
+                self._pack(tasks)
             except Exception:
                 self._rest = enumerate(())
                 raise
-            finally:
+            finally:  # those before an error are given out, too
                 if tasks:
+                    now = time.perf_counter()
+                    self._out.update((number, (now, packed)) for number, _, packed in tasks)
+                    self._given += len(tasks)
                     self._submit(tasks, end)
             if not tasks:
                 return
 
-    def _next_tasks(self) -> Iterator[tuple[int, str, bytes]]:
-        """Yield the next tasks from the arguments, for one message."""
+    def _pack(self, tasks: list[tuple[int, str, bytes]]) -> None:
+        """Add the next tasks from the arguments, for one message."""
+        function, left = self.function, WINDOW_BYTES - self._bytes
         for number, argument in islice(self._rest, _MESSAGE):
             try:
                 packed = pickle.dumps(argument)
             except Exception as error:
                 raise TypeError(f"arguments: number {number} cannot be sent: {error}") from None
-            self._out[number] = (time.perf_counter(), packed)
-            self._given += 1
-            self._bytes += len(packed)
-            yield number, self.function, packed
-            if self._bytes >= WINDOW_BYTES:
-                return
+            tasks.append((number, function, packed))
+            left -= len(packed)
+            if left <= 0:
+                break
+        self._bytes = WINDOW_BYTES - left
 
     def _submit(self, tasks: list[tuple[int, str, bytes]], end: float | None = None) -> None:
         asked = time.perf_counter()
@@ -249,15 +251,15 @@ class Batch:
     def _note(self, results: list[tuple[Any, ...]], back: float) -> None:
         unpack = reports.unpack if self._keep else reports.unpack_value
         ahead = self._offset.seconds
-        for result in results:
-            number, worker, errors, report = result
-            if number in self._out:  # else an interrupt kept us from counting it as seen
-                given, packed = self._out[number]
+        out, finished, fresh = self._out, self.finished, self._fresh
+        for number, worker, errors, report in results:
+            if number in out:  # else an interrupt kept us from counting it as seen
+                given, packed = out[number]
                 error = _in_words(errors) if errors else None
-                self.finished[number] = unpack(number, worker, report, error, given, back, ahead)
-                self._fresh[number] = None
+                finished[number] = unpack(number, worker, report, error, given, back, ahead)
+                fresh[number] = None
                 self._bytes -= len(packed)
-                del self._out[number]
+                del out[number]
                 if report and reports.is_stale(report) and worker not in self._stale:
                     self._stale.add(worker)
                     warnings.warn(

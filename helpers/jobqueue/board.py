@@ -22,31 +22,16 @@ _RECENT = 3  # seconds over which the throughput is taken
 _SHELF = 1000  # tasks that the shelf shows, the latest
 
 
-class Loan(NamedTuple):
-    """A task in a worker's hands. ``argument`` is as the client packed it."""
-
-    batch: str
-    number: int
-    function: str
-    argument: bytes
+Loan = tuple[str, int, str, bytes]
+"""A task in a worker's hands: its batch, its number there, its function, and its argument as the client
+packed it."""
 
 
-class Outcome(NamedTuple):
-    """What a worker says of a task: the text of its error, or None; and a report for the client."""
+Outcome = tuple[str, int, str | None, Any]
+"""What a worker says of a task: its batch, its number there, the text of its error or None, and a report."""
 
-    batch: str
-    number: int
-    error: str | None
-    report: Any
-
-
-class Result(NamedTuple):
-    """The end of a task: by which worker, with what report, or with which errors when it was given up."""
-
-    number: int
-    worker: str
-    errors: tuple[str, ...]
-    report: Any
+Result = tuple[int, str, tuple[str, ...], Any]
+"""The end of a task: its number, by which worker, with which errors if it was given up, and the report."""
 
 
 class Shelved(NamedTuple):
@@ -105,14 +90,20 @@ class _Batch:
 class Journal(Protocol):
     """Keeps what happens on a board, so that another board can go on from there."""
 
-    def added(self, task: Task, client: str) -> None:
-        """A client has put up a task."""
+    def batch(self, name: str, client: str, next_number: int, collected: int) -> None:
+        """A client has a batch: the next number of a task in it, and how many results were collected."""
+
+    def added(self, task: Task) -> None:
+        """There is a new task."""
 
     def failed(self, task: Task) -> None:
         """A task has another error, or may only be lent alone from now on."""
 
-    def ended(self, task: Task, result: Result) -> None:
+    def ended(self, batch: str, result: Result) -> None:
         """A task has come to its end."""
+
+    def shelved(self, task: Shelved) -> None:
+        """A task was given up."""
 
     def collected(self, batch: str, count: int) -> None:
         """A client has the first so many results of a batch that were still there."""
@@ -167,7 +158,11 @@ class Board:
 
         One whose number has been put up before is left out.
         """
-        known = self._batches.setdefault(batch, _Batch(client))
+        known = self._batches.get(batch)
+        if known is None:
+            known = self._batches[batch] = _Batch(client)
+            if self.journal:
+                self.journal.batch(batch, client, 0, 0)
         added = []
         for number, function, argument in tasks:
             if number >= known.next:
@@ -180,7 +175,7 @@ class Board:
                 self._ready[function].append(task)
                 added.append(task)
                 if self.journal:
-                    self.journal.added(task, client)
+                    self.journal.added(task)
         return added
 
     def take_down(self, tasks: Iterable[Task]) -> None:
@@ -190,6 +185,8 @@ class Board:
             known = self._batches[task.batch]
             del known.tasks[task.number]
             known.next = min(known.next, task.number)
+            if not (known.tasks or known.results or known.collected):
+                del self._batches[task.batch]
 
     def come(self, client: str) -> None:
         """Note one more connection of a client."""
@@ -214,17 +211,20 @@ class Board:
         """
         known = self._batches[batch]
         tasks = [(task.number, task.function, task.argument) for task in known.tasks.values()]
-        return tasks, [result.number for result in known.results]
+        return tasks, [number for number, *_ in known.results]
 
     def lend(self, worker: str, count: int, now: float, function: str | None = None) -> list[Loan]:
         """Lend up to ``count`` tasks of one function: this one, or that of the task that is next."""
         self.heartbeat(worker, now)
         loans: list[Loan] = []
         while not loans and count > 0:
-            choice = [name for name in self._ready if function in (None, name)]
-            if not choice:
+            if function is None:
+                chosen = min(self._ready, key=lambda name: self._ready[name][0].order, default=None)
+            else:
+                chosen = function if function in self._ready else None
+            if chosen is None:
                 break
-            loans = self._lend(worker, count, min(choice, key=lambda name: self._ready[name][0].order))
+            loans = self._lend(worker, count, chosen)
         return loans
 
     def heartbeat(self, worker: str, now: float) -> None:
@@ -233,10 +233,7 @@ class Board:
         self._deadlines[worker] = now + self.lease
 
     def record(self, worker: str, outcomes: Iterable[Outcome], now: float) -> None:
-        """Note what became of tasks, each an ``Outcome`` or such a tuple.
-
-        A value that comes after its lease counts, if it is the first.
-        """
+        """Note what became of tasks. A value that comes after its lease counts, if it is the first."""
         self.tidy(now)
         before = self._done
         for name, number, error, report in outcomes:
@@ -245,7 +242,7 @@ class Board:
             if task is None:
                 self._late += 1
             elif error is None:
-                self._end(task, Result(number, worker, (), report))
+                self._end(task, (number, worker, (), report))
                 self._done += 1
             elif task.holder == worker:  # else this try was counted when its lease ran out
                 self._fail(task, worker, error, report, now)
@@ -277,7 +274,10 @@ class Board:
 
     def cancel(self, batch: str) -> None:
         """Forget a batch. What still comes of its tasks is late."""
-        for task in self._batches.pop(batch, _Batch()).tasks.values():
+        known = self._batches.pop(batch, None)
+        if known is None:
+            return
+        for task in known.tasks.values():
             self._take_back(task)
             task.ended = True
         if self.journal:
@@ -315,6 +315,19 @@ class Board:
         for batch, result in results:
             self._batches[batch].results.append(result)
 
+    def tell(self, journal: Journal) -> None:
+        """Tell a journal all that another board needs to go on from here."""
+        for name, batch in self._batches.items():
+            journal.batch(name, batch.client, batch.next, batch.collected)
+            for task in batch.tasks.values():
+                journal.added(task)
+                if task.errors or task.alone:
+                    journal.failed(task)
+            for result in batch.results:
+                journal.ended(name, result)
+        for shelved in self.shelf:
+            journal.shelved(shelved)
+
     def next_due(self) -> float | None:
         """Return when ``tidy`` has something to do at the soonest; None for never, as things stand."""
         leases = (self._deadlines[worker] for worker, hands in self._hands.items() if hands)
@@ -338,7 +351,7 @@ class Board:
             if not task.ended:
                 task.holder = worker
                 hands[task] = None
-                loans.append(Loan(task.batch, task.number, function, task.argument))
+                loans.append((task.batch, task.number, function, task.argument))
                 count = 1 if task.alone else count
         if not ready:
             del self._ready[function]
@@ -362,7 +375,7 @@ class Board:
         del batch.tasks[task.number]
         batch.results.append(result)
         if self.journal:
-            self.journal.ended(task, result)
+            self.journal.ended(task.batch, result)
 
     def _fail(self, task: Task, worker: str, error: str, report: Any, now: float) -> None:
         """Count a try that failed: try again later, or shelve the task."""
@@ -378,7 +391,9 @@ class Board:
         else:
             self._shelved += 1
             self.shelf.append(Shelved(task.batch, task.number, task.function, task.errors))
-            self._end(task, Result(task.number, worker, task.errors, report))
+            if self.journal:
+                self.journal.shelved(self.shelf[-1])
+            self._end(task, (task.number, worker, task.errors, report))
 
     def _lose(self, worker: str, now: float) -> None:
         """Take all from a worker whose heartbeats have ended. Only a task that it held alone is to blame."""

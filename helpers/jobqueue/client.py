@@ -9,7 +9,7 @@ from helpers.jobqueue.batch import Batch
 from helpers.jobqueue.board import Shelved, Stats
 from helpers.jobqueue.channel import RemoteBoard
 from helpers.jobqueue.key import as_key
-from helpers.jobqueue.reports import Value
+from helpers.jobqueue.reports import Value, computer
 from helpers.traces import Trace
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ class Client(RemoteBoard):
 
 def _values(batch: Batch, ends: Iterator[Value]) -> Iterator[Any]:
     try:
-        for end in ends:
-            if end.error is not None:
-                raise TaskFailed(f"task {end.job} failed in worker process {end.pid}: {end.error}")
-            yield end.value
+        for number, worker, value, error in ends:
+            if error is not None:
+                raise TaskFailed(f"task {number} failed in worker process {computer(worker)[1]}: {error}")
+            yield value
     finally:
         batch.cancel()
 

@@ -62,9 +62,9 @@ def load(name: str) -> Callable[..., Any]:
 
     Raises PermissionError for a module that was not, ValueError for a function that is not there.
     """
-    module, colon, function = name.partition(":")
-    if not colon:
+    if ":" not in name:
         return find(name)
+    module, _, function = name.partition(":")
     if module not in _read:
         raise PermissionError(
             f"{name}: this worker was not started to allow {module}: start it with --allow {module}, "

@@ -1,33 +1,32 @@
 """A board on disk: what a master must not forget, in one SQLite file.
 
-Every call that changes the board is one transaction, written before the call is answered. So a master that is
-killed and started again on the file has every task that was accepted, with the errors of its tries, and every
-result that was not collected. What was in a worker's hands waits again.
+Each call that changes the board adds an entry of what has changed, in one transaction, before the call is
+answered. A master that is killed and started again on the file reads all entries from the first: so it has
+every task that was accepted, with the errors of its tries, and every result that was not collected. What was
+in a worker's hands waits again. Now and then the entries are replaced by those that tell of what the board
+holds at that time, so that the file stays about as large as that.
 
 By default a transaction is handed to the operating system, which keeps it when the master dies, but not when
 the power fails. With ``fsync`` each transaction waits until the disk has it.
 """
 
+import contextlib
+import io
 import pickle
 import sqlite3
 from collections import deque
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NoReturn
 
 from helpers.jobqueue.board import Board, Result, Shelved, Task
 from helpers.jobqueue.errors import QueueError, UsageError
 
 VERSION = 1
 _APPLICATION = 0x7468706A  # "thpj": so that another program's file is not taken for a journal
-_TABLES = """
-CREATE TABLE board (name TEXT NOT NULL);
-CREATE TABLE batch (name TEXT PRIMARY KEY, client TEXT, next INTEGER, collected INTEGER);
-CREATE TABLE task (place INTEGER PRIMARY KEY, batch TEXT, number INTEGER, function TEXT, argument BLOB,
-                   errors BLOB, alone INTEGER DEFAULT 0);
-CREATE TABLE result (place INTEGER PRIMARY KEY, batch TEXT, number INTEGER, worker TEXT,
-                     errors BLOB, report BLOB);
-CREATE TABLE shelf (place INTEGER PRIMARY KEY, batch TEXT, number INTEGER, function TEXT, errors BLOB);
-"""
+_SMALL = 16_000_000  # bytes of entries up to which they are left alone
+_PIECE = 64_000_000  # bytes of an entry in one row, as SQLite's are limited
+_CHANGES = 1000  # in one entry, when all are written anew
 
 
 class Journal:
@@ -40,14 +39,9 @@ class Journal:
         master, or cannot be read and written; it is left as it was.
         """
         self._path = path
-        self._added: list[tuple[Any, ...]] = []
-        self._ended: list[tuple[Any, ...]] = []
-        self._gone: list[tuple[int]] = []
-        self._rest: list[tuple[str, tuple[Any, ...]]] = []
-        self._next: dict[str, tuple[str, int]] = {}
-        self._collected: dict[str, int] = {}
-        self._places: dict[str, deque[int]] = {}  # of the results of each batch that wait to be collected
-        self._place = 0
+        self._board: Board | None = None
+        self._changes: list[tuple[Any, ...]] = []
+        self._size, self._limit = 0, _SMALL  # bytes of entries: so many, and when to write them anew
         try:
             self._connection = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
             try:
@@ -62,10 +56,8 @@ class Journal:
         """Check whose file it is before anything is written, and return the name of its board."""
         ask = self._connection.execute
         ask("PRAGMA locking_mode = EXCLUSIVE")
-        (application,), (version,) = (
-            ask("PRAGMA application_id").fetchone(),
-            ask("PRAGMA user_version").fetchone(),
-        )
+        (application,) = ask("PRAGMA application_id").fetchone()
+        (version,) = ask("PRAGMA user_version").fetchone()
         is_new = not ask("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not is_new and application != _APPLICATION:
             raise UsageError(
@@ -83,121 +75,149 @@ class Journal:
         ask("PRAGMA journal_mode = WAL")
         ask("BEGIN IMMEDIATE")
         if is_new:
-            for statement in _TABLES.split(";\n")[:-1]:
-                ask(statement)
+            ask("CREATE TABLE board (name TEXT NOT NULL)")
+            ask("CREATE TABLE entry (place INTEGER PRIMARY KEY, piece BLOB NOT NULL, is_last INTEGER)")
             ask("INSERT INTO board VALUES (lower(hex(randomblob(8))))")
         ask("COMMIT")
         name: str = ask("SELECT name FROM board").fetchone()[0]
         return name
 
     def restore(self, board: Board) -> None:
-        """Have a new board go on where the last one was."""
-        ask = self._connection.execute
-        batches = {name: (client, next, had) for name, client, next, had in ask("SELECT * FROM batch")}
-        tasks = [
-            Task(batch, number, function, argument, place, alone=bool(alone), errors=_read(errors, ()))
-            for place, batch, number, function, argument, errors, alone in ask(
-                "SELECT * FROM task ORDER BY place"
-            )
-        ]
-        results = []
-        for place, batch, number, worker, errors, report in ask("SELECT * FROM result ORDER BY place"):
-            results.append((batch, Result(number, worker, _read(errors, ()), _read(report, None))))
-            self._places.setdefault(batch, deque()).append(place)
-            self._place = place
-        board.restore(batches, tasks, results)
-        for _, batch, number, function, errors in ask("SELECT * FROM shelf ORDER BY place"):
-            board.shelf.append(Shelved(batch, number, function, _read(errors, ())))
-        board.journal = self
+        """Have a new board go on where the last one was, and note what happens on it from now on.
 
-    def added(self, task: Task, client: str) -> None:
-        """Note that a client has put up a task."""
-        self._added.append((task.order, task.batch, task.number, task.function, task.argument))
-        self._next[task.batch] = (client, task.number + 1)
+        Raises UsageError for a file that is damaged.
+        """
+        batches: dict[str, tuple[str, int]] = {}  # its client, and results that were collected
+        tasks: dict[str, dict[int, Task]] = {}  # by batch and number
+        nexts: dict[str, int] = {}  # the lowest number that a new task may have
+        results: dict[str, deque[Result]] = {}
+        try:
+            for change in self._read():
+                match change:
+                    case "batch", name, client, next_number, count:
+                        batches[name], nexts[name] = (client, count), next_number
+                        tasks[name], results[name] = {}, deque()
+                    case "added", order, name, number, function, argument:
+                        tasks[name][number] = Task(name, number, function, argument, order)
+                        nexts[name] = max(nexts[name], number + 1)
+                    case "failed", name, number, errors, alone:
+                        tasks[name][number].errors, tasks[name][number].alone = errors, alone
+                    case "ended", name, result:
+                        tasks[name].pop(result[0], None)
+                        results[name].append(result)
+                    case "shelved", *values:
+                        board.shelf.append(Shelved(*values))
+                    case "collected", name, count:
+                        client, before = batches[name]
+                        batches[name] = client, before + count
+                        for _ in range(count):
+                            results[name].popleft()
+                    case "cancelled", name:
+                        del batches[name], tasks[name], results[name], nexts[name]
+        except (sqlite3.Error, pickle.UnpicklingError, LookupError, ValueError, TypeError, EOFError) as error:
+            raise UsageError(
+                f"journal {self._path}: it is damaged ({error}): name another file, and look for a copy"
+            ) from None
+        board.restore(
+            {name: (client, nexts[name], count) for name, (client, count) in batches.items()},
+            sorted((task for known in tasks.values() for task in known.values()), key=lambda task: task.order),
+            [(name, result) for name, known in results.items() for result in known],
+        )
+        self._board, board.journal = board, self
+
+    def batch(self, name: str, client: str, next_number: int, collected: int) -> None:
+        """Note that a client has a batch, the next number of a task in it, and how many results it has."""
+        self._changes.append(("batch", name, client, next_number, collected))
+
+    def added(self, task: Task) -> None:
+        """Note that there is a new task."""
+        self._changes.append(("added", task.order, task.batch, task.number, task.function, task.argument))
 
     def failed(self, task: Task) -> None:
         """Note that a task has another error, or may only be lent alone."""
-        change = "UPDATE task SET errors = ?, alone = ? WHERE place = ?"
-        self._rest.append((change, (_write(task.errors), task.alone, task.order)))
+        self._changes.append(("failed", task.batch, task.number, task.errors, task.alone))
 
-    def ended(self, task: Task, result: Result) -> None:
+    def ended(self, batch: str, result: Result) -> None:
         """Note that a task has come to its end."""
-        self._gone.append((task.order,))
-        self._place += 1
-        self._places.setdefault(task.batch, deque()).append(self._place)
-        errors = _write(result.errors) if result.errors else None
-        report = None if result.report is None else _write(result.report)
-        self._ended.append((self._place, task.batch, task.number, result.worker, errors, report))
-        if errors:
-            shelved = (task.batch, task.number, task.function, errors)
-            self._rest.append(
-                ("INSERT INTO shelf (batch, number, function, errors) VALUES (?, ?, ?, ?)", shelved)
-            )
-            self._rest.append(
-                ("DELETE FROM shelf WHERE place <= (SELECT max(place) FROM shelf) - ?", (1000,))
-            )
+        self._changes.append(("ended", batch, result))
+
+    def shelved(self, task: Shelved) -> None:
+        """Note that a task was given up."""
+        self._changes.append(("shelved", *task))
 
     def collected(self, batch: str, count: int) -> None:
         """Note that a client has the first results of a batch."""
-        self._collected[batch] = self._collected.get(batch, 0) + count
+        self._changes.append(("collected", batch, count))
 
     def cancelled(self, batch: str) -> None:
         """Note that a batch is forgotten."""
-        for table, column in (("task", "batch"), ("result", "batch"), ("batch", "name")):
-            self._rest.append((f"DELETE FROM {table} WHERE {column} = ?", (batch,)))
-        self._places.pop(batch, None)
+        self._changes.append(("cancelled", batch))
 
     def commit(self) -> None:
         """Write all that was noted. Raises QueueError when that is not possible; nothing is written then."""
-        if not (self._added or self._ended or self._rest or self._collected):
-            return
-        ask, many = self._connection.execute, self._connection.executemany
-        try:
-            ask("BEGIN")
-            for batch, (client, next_number) in self._next.items():
-                known = "ON CONFLICT (name) DO UPDATE SET next = excluded.next"
-                ask(f"INSERT INTO batch VALUES (?, ?, ?, 0) {known}", (batch, client, next_number))
-            many(
-                "INSERT INTO task (place, batch, number, function, argument) VALUES (?, ?, ?, ?, ?)",
-                self._added,
-            )
-            many("DELETE FROM task WHERE place = ?", self._gone)
-            many("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?)", self._ended)
-            for batch, count in self._collected.items():
-                ask("UPDATE batch SET collected = collected + ? WHERE name = ?", (count, batch))
-                places = self._places.get(batch, deque())
-                many(
-                    "DELETE FROM result WHERE place = ?",
-                    [(places.popleft(),) for _ in range(min(count, len(places)))],
-                )
-            for statement, values in self._rest:
-                ask(statement, values)
-            ask("COMMIT")
-        except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                ask("ROLLBACK")
-            raise QueueError(f"journal {self._path}: {_why(error)}") from None
-        finally:
-            self.forget()
-
-    def forget(self) -> None:
-        """Forget what was noted and not written."""
-        for noted in (self._added, self._ended, self._gone, self._rest):
-            noted.clear()
-        self._next.clear()
-        self._collected.clear()
+        if self._changes:
+            changes, self._changes = self._changes, []
+            self._write([changes], anew=False)
+            if self._size > self._limit:
+                self._limit = 2 * self._size  # should there be no place now
+                with contextlib.suppress(QueueError):
+                    self._write_anew()
+                    self._limit = max(_SMALL, 4 * self._size)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
+    def _write_anew(self) -> None:
+        """Replace all entries by what tells of the board as it is."""
+        assert self._board
+        self._changes.clear()
+        self._board.tell(self)
+        changes, self._changes = iter(self._changes), []
+        self._write(iter(lambda: list(islice(changes, _CHANGES)), []), anew=True)
 
-def _write(value: object) -> bytes:
-    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    def _write(self, entries: "list[list[Any]] | Iterator[list[Any]]", anew: bool) -> None:
+        """Write entries in one transaction, in the place of all others if that is wished."""
+        ask, size = self._connection.execute, 0 if anew else self._size
+        try:
+            ask("BEGIN")
+            if anew:
+                ask("DELETE FROM entry")
+            for changes in entries:
+                packed = pickle.dumps(changes, pickle.HIGHEST_PROTOCOL)
+                for first in range(0, len(packed), _PIECE):
+                    piece = packed[first : first + _PIECE]
+                    ask(
+                        "INSERT INTO entry (piece, is_last) VALUES (?, ?)",
+                        (piece, first + _PIECE >= len(packed)),
+                    )
+                size += len(packed)
+            ask("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                ask("ROLLBACK")
+            if not isinstance(error, sqlite3.Error):
+                raise
+            raise QueueError(f"journal {self._path}: {_why(error)}") from None
+        self._size = size
+
+    def _read(self) -> Iterator[tuple[Any, ...]]:
+        """Yield all changes, from the first."""
+        packed = b""
+        for piece, is_last in self._connection.execute("SELECT piece, is_last FROM entry ORDER BY place"):
+            packed += piece
+            if is_last:
+                self._size += len(packed)
+                yield from _Plain(io.BytesIO(packed)).load()
+                packed = b""
 
 
-def _read(packed: bytes | None, default: Any) -> Any:
-    return default if packed is None else pickle.loads(packed)
+class _Plain(pickle.Unpickler):
+    """Reads numbers, texts, bytes and what is made of them alone: a journal cannot run anything."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        """Refuse any other class."""
+        raise pickle.UnpicklingError(f"{module}.{name} does not belong there")
 
 
 def _why(error: sqlite3.Error) -> str:
@@ -212,9 +232,3 @@ def _why(error: sqlite3.Error) -> str:
         "readonly": "it cannot be written: name a file in a folder that is there and can be written to",
     }
     return next((remedy for part, remedy in remedies.items() if part in text), f"{text}: name another file")
-
-
-def check_folder(path: str) -> None:
-    """Check that a journal could be here. Raises UsageError."""
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"journal {path}: there is no such folder: make it, or name another file")

@@ -4,7 +4,7 @@ import os
 import pickle
 import re
 import socket
-from typing import Any, NamedTuple
+from typing import Any
 
 from helpers.clocked import Clocked, text_of
 from helpers.traces import Span, Worker
@@ -14,19 +14,8 @@ Report = tuple[int, float, float, float, tuple[tuple[float, float], ...], bool, 
 old form of what its file holds by now, and the packed value."""
 
 
-class Value(NamedTuple):
-    """What a task has come to: by which worker, with what value or error."""
-
-    job: int
-    worker: str
-    value: Any
-    error: str | None
-
-    @property
-    def pid(self) -> int:
-        """The worker's process number."""
-        return _computer(self.worker)[1]
-
+Value = tuple[int, str, Any, str | None]
+"""What a task has come to: its number, by which worker, with what value or error."""
 
 _SAMPLES = 200  # that a report holds, so that it stays small
 _HERE = socket.gethostname()
@@ -73,7 +62,7 @@ def unpack(
     The master's clock is ``ahead`` seconds of ours. A task whose worker died has no report, and times of
     which only those are known.
     """
-    host, pid = _computer(worker)
+    host, pid = computer(worker)
     if report is None:
         return Span(number, Worker(pid, 0, host), given, back, back, back, 0.0, error=error)
     thread, started, finished, cpu, samples, _, packed = report
@@ -89,8 +78,8 @@ def unpack(
 def unpack_value(number: int, worker: str, report: Report | None, error: str | None, *_: float) -> Value:
     """Return what a task is asked for when nobody asks for its times: a span takes far longer to make."""
     if report is None:
-        return Value(number, worker, None, error)
-    return Value(number, worker, *_read(report[-1], error))
+        return number, worker, None, error
+    return number, worker, *_read(report[-1], error)
 
 
 def _read(packed: bytes, error: str | None) -> tuple[Any, str | None]:
@@ -103,7 +92,7 @@ def _read(packed: bytes, error: str | None) -> tuple[Any, str | None]:
     return None, error
 
 
-def _computer(worker: str) -> tuple[str, int]:
+def computer(worker: str) -> tuple[str, int]:
     """Return a worker's computer, "" for this one, and its process number there."""
     found = _NAME.fullmatch(worker)
     if not found:

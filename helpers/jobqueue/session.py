@@ -6,14 +6,14 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from textwrap import shorten
 from typing import Any, TextIO
 
 from helpers import clocked
 from helpers.jobqueue import functions, reports
-from helpers.jobqueue.board import Loan
+from helpers.jobqueue.board import Loan, Outcome
 from helpers.jobqueue.channel import Channel
 from helpers.jobqueue.clocks import Offset
 from helpers.jobqueue.errors import QueueError
@@ -52,18 +52,20 @@ class Session:
         self._beat()
         threading.Thread(target=self._beat_on, daemon=True).start()
 
-    def take(self, done: list[Any]) -> list[Loan]:
+    def take(self, done: list[Outcome]) -> list[Loan]:
         """Report what is done and return the next tasks; none after a short wait."""
-        loans = self._channel.ask("take", self._me, done, self._prefetch, _TAKE_TIMEOUT, self._function)
-        return [Loan(*loan) for loan in loans]
+        loans: list[Loan] = self._channel.ask(
+            "take", self._me, done, self._prefetch, _TAKE_TIMEOUT, self._function
+        )
+        return loans
 
-    def leave(self, done: list[Any]) -> None:
+    def leave(self, done: list[Outcome]) -> None:
         """Report what is done, and give back the rest."""
         self._left.set()
         self._channel.ask("leave", self._me, done)
         self.close()
 
-    def give_back(self, done: Sequence[Any] = ()) -> None:
+    def give_back(self, done: Sequence[Outcome] = ()) -> None:
         """Do the same on the other channel: from another thread, or when the first is lost."""
         self._left.set()
         with self._lock:
@@ -75,10 +77,17 @@ class Session:
         self._channel.close()
         self._heart.close()
 
-    def outcome(self, loan: Loan, times: clocked.Clocked) -> tuple[Any, ...]:
-        """Return what to report of a task, an ``Outcome`` as a plain tuple: it is pickled faster."""
-        stale = functions.is_stale(loan.function)
-        return (loan.batch, loan.number, *reports.pack(times, self._thread, self._offset.seconds, stale))
+    def run(self, loans: Sequence[Loan], stopping: threading.Event, told: "Told") -> Iterator[Outcome]:
+        """Run tasks of one function until ``stopping`` is set, and yield what to report of each."""
+        thread, ahead = self._thread, self._offset.seconds
+        is_stale = bool(loans) and functions.is_stale(loans[0][2])
+        for batch, number, function, argument in loans:
+            if stopping.is_set():
+                return
+            job = _job(function, argument)
+            times = clocked.clocked(job, Leave)
+            yield batch, number, *reports.pack(times, thread, ahead, is_stale)
+            told.note(function, job, times)
 
     def _beat(self) -> None:
         with self._lock:
@@ -96,7 +105,7 @@ class Session:
                 self._failed(error)
 
 
-def work(session: Session, stopping: threading.Event, unreported: list[Any]) -> None:
+def work(session: Session, stopping: threading.Event, unreported: list[Outcome]) -> None:
     """Run tasks until ``stopping`` is set; the task in hand is finished first, others are given back.
 
     Tells of the last task every ``_PRINT_INTERVAL`` seconds, and before it waits for more. What is done and
@@ -106,12 +115,8 @@ def work(session: Session, stopping: threading.Event, unreported: list[Any]) -> 
     while not stopping.is_set():
         loans = session.take(unreported)
         unreported.clear()
-        for loan in loans:
-            if not stopping.is_set():
-                job = _job(loan)
-                times = clocked.clocked(job, Leave)
-                unreported.append(session.outcome(loan, times))
-                told.note(loan.function, job, times)
+        for outcome in session.run(loans, stopping, told):
+            unreported.append(outcome)  # one by one: an interrupt loses none
         told.tell(not loans)
     session.leave(unreported)
     unreported.clear()
@@ -153,10 +158,10 @@ def _in_words(name: str, job: "partial[Any]", times: clocked.Clocked, tasks: int
     return f"{name}({argument}) = {came}{f', the last of {tasks} tasks' * (tasks > 1)}"
 
 
-def _job(loan: Loan) -> "partial[Any]":
+def _job(function: str, argument: bytes) -> "partial[Any]":
     """Return a task as a job. One that cannot be read, or whose function is not known, raises why."""
     try:
-        return partial(functions.load(loan.function), pickle.loads(loan.argument))
+        return partial(functions.load(function), pickle.loads(argument))
     except Leave:
         raise
     except BaseException as error:  # what reading it does is this task's error, and nobody else's

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from helpers.jobqueue.board import Board, Shelved, Stats
+from helpers.jobqueue.board import Board, Loan, Outcome, Result, Shelved, Stats
 from helpers.jobqueue.errors import QueueError
 from helpers.jobqueue.journal import Journal
 
@@ -72,25 +72,30 @@ class SharedBoard:
             if self._journal:
                 try:
                     self._journal.commit()
-                except QueueError:
+                except BaseException:
                     self._board.take_down(added)
                     raise
             self._work.notify_all()  # those that wait for one function alone may not be able to take these
         return _clock()
 
     def take(
-        self, worker: str, outcomes: list[Any], count: int, wait: float, function: str | None = None
-    ) -> list[tuple[Any, ...]]:
+        self, worker: str, outcomes: list[Outcome], count: int, wait: float, function: str | None = None
+    ) -> list[Loan]:
         """Note what became of a worker's tasks and lend it the next, for which it waits so many seconds."""
-        self.record(worker, outcomes)
-        until = _clock() + wait
-        with self._changing(self._work):
-            while not (loans := self._board.lend(worker, count, now := _clock(), function)) and now < until:
+        until = (now := _clock()) + wait
+        with self._work:
+            self._check()
+            if outcomes:
+                self._board.record(worker, outcomes, now)
+                self._news.notify_all()
+            while not (loans := self._board.lend(worker, count, now, function)) and now < until:
                 self._commit()
                 self._work.wait(min(until, self._board.next_due() or until) - now)
-        return [tuple(loan) for loan in loans]  # plain tuples are pickled three times as fast
+                now = _clock()
+            self._commit()
+        return loans
 
-    def record(self, worker: str, outcomes: list[Any]) -> None:
+    def record(self, worker: str, outcomes: list[Outcome]) -> None:
         """Note what became of a worker's tasks."""
         if outcomes:
             with self._changing(self._news):
@@ -104,20 +109,20 @@ class SharedBoard:
             self._board.heartbeat(worker, _clock())
         return _clock()
 
-    def leave(self, worker: str, outcomes: list[Any]) -> None:
+    def leave(self, worker: str, outcomes: list[Outcome]) -> None:
         """Say goodbye to a worker: note what became of its tasks, and give the others to somebody else."""
         self.record(worker, outcomes)
         with self._changing(self._work):
             self._board.leave(worker, _clock())
             self._work.notify_all()
 
-    def collect(self, batch: str, seen: int, most: int, wait: float) -> list[tuple[Any, ...]] | None:
+    def collect(self, batch: str, seen: int, most: int, wait: float) -> list[Result] | None:
         """Return results of a batch beyond those seen, for which to wait so many seconds; None if unknown."""
         until = _clock() + wait
         with self._changing(self._news):
             while self._board.knows(batch):
                 if (results := self._board.collect(batch, seen, most)) or (now := _clock()) >= until:
-                    return [tuple(result) for result in results]
+                    return results
                 self._commit()
                 self._news.wait(min(until, self._board.next_due() or until) - now)
                 self._board.tidy(_clock())
@@ -160,7 +165,7 @@ class SharedBoard:
         if self._journal:
             try:
                 self._journal.commit()
-            except QueueError as error:
-                self._broken = str(error)
+            except (QueueError, MemoryError) as error:
+                self._broken = str(error) or "there is no memory for the journal"
                 self._fail(self._broken)
                 raise

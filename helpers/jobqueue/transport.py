@@ -31,7 +31,7 @@ seconds that a visitor may take to prove the key."""
 _GREETING = b"#CHALLENGE#"  # how a manager's server opens every connection, behind the length of its message
 _BUSY = b"#BUSY#"  # how ours opens one that it has no thread or file for
 _LENGTH = struct.Struct("!Q")
-_PIECE = 2**20  # bytes to read at a time
+_PIECE = 2**16  # bytes to read at a time, and up to which a message is sent in one piece
 
 
 def tuned(plain: socket.socket) -> socket.socket:
@@ -258,7 +258,7 @@ class Stream:
     def __init__(self, plain: socket.socket) -> None:
         """Use this socket, and own it from now on."""
         self._socket = plain
-        self._file = plain.makefile("rb", 65536)
+        self._ahead = b""  # of the next message, read together with the last
         self._timeout: float | None = None
 
     def send(self, packed: bytes, end: float | None = None) -> None:
@@ -276,20 +276,30 @@ class Stream:
         Raises EOFError when the other side has left, TimeoutError, and MemoryError for a message that there
         is no memory for; it is passed over, and the next one can be received.
         """
-        (length,) = _LENGTH.unpack(self._read(_LENGTH.size, end))
+        begin = self._ahead or self._read(_PIECE, end)
+        while len(begin) < _LENGTH.size:
+            begin += self._read(_PIECE, end)
+        (length,) = _LENGTH.unpack_from(begin)
+        message, self._ahead = begin[_LENGTH.size : _LENGTH.size + length], begin[_LENGTH.size + length :]
+        return message if len(message) == length else self._rest(message, length, end)
+
+    def _rest(self, message: bytes, length: int, end: float | None) -> bytearray:
+        """Return all of a message of which a part is there."""
+        missing = length - len(message)
         try:
-            if length <= _PIECE:
-                return self._read(length, end)
-            message = bytearray(length)
+            whole = bytearray(length)
         except MemoryError:
-            while length:
-                length -= len(self._read(min(length, 65536), end))
+            while missing:
+                missing -= len(self._read(min(missing, _PIECE), end))
             raise
-        view = memoryview(message)
-        for first in range(0, length, _PIECE):
-            piece = view[first : first + _PIECE]
-            piece[:] = self._read(len(piece), end)
-        return message
+        whole[: len(message)] = message
+        view = memoryview(whole)
+        while missing:
+            self._limit(end)
+            if not (count := self._socket.recv_into(view[length - missing :], missing)):
+                raise EOFError("the other side has left")
+            missing -= count
+        return whole
 
     def has_ended(self) -> bool:
         """Tell whether the other side has closed a connection on which nothing is awaited."""
@@ -299,13 +309,13 @@ class Stream:
         """Close it; also from another thread than the one that uses it."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._file.close()
         self._socket.close()
 
-    def _read(self, length: int, end: float | None) -> bytes:
+    def _read(self, most: int, end: float | None) -> bytes:
+        """Return what is there, and wait until something is."""
         self._limit(end)
-        found: bytes = self._file.read(length)
-        if len(found) < length:
+        found = self._socket.recv(most)
+        if not found:
             raise EOFError("the other side has left")
         return found
 
