@@ -43,11 +43,13 @@ class Program:
         for reader in self._readers:
             reader.start()
 
-    def line(self, begin: str = "", timeout: float = READY) -> str:
+    def line(self, begin: str = "", timeout: float | None = None) -> str:
         """Return the next line of its output that begins so; others, and its errors, are passed over.
 
-        Raises ProgramFailed when it ends before, or has no such line for ``timeout`` seconds; it is killed.
+        Raises ProgramFailed when it ends before, or has no such line for ``timeout`` seconds (``READY``); it
+        is killed.
         """
+        timeout = READY if timeout is None else timeout
         end = time.monotonic() + timeout
         try:
             while (found := self._next(end)) is not None:
@@ -83,9 +85,9 @@ class Program:
         silence = "it said nothing" if code is None else f"it ended with exit code {code} and said nothing"
         return (self.said() or silence).splitlines()[-1].strip()
 
-    def output(self, timeout: float = READY) -> str:
-        """Return all that it says until it ends; it is killed when that takes too long."""
-        alarm = threading.Timer(timeout, self.kill)
+    def output(self, timeout: float | None = None) -> str:
+        """Return all that it says until it ends; it is killed after ``timeout`` seconds (``READY``)."""
+        alarm = threading.Timer(READY if timeout is None else timeout, self.kill)
         alarm.start()
         try:
             return "".join(f"{line}\n" for line in self.lines())

@@ -362,8 +362,8 @@ def test_workers_that_do_not_come_in_time(cluster, monkeypatch):
     with pytest.raises(
         RuntimeError, match=r"2 of 3 came within \d seconds, .* still running and said nothing"
     ):
-        cluster_module._wait_for(3, cluster.client, silent, cluster_module._drain(silent))
-    programs.stop(silent)
+        cluster_module._wait_for(3, cluster.client, silent)
+    silent.stop()
 
 
 STARTER = """

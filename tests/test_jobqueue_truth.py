@@ -188,7 +188,7 @@ def test_a_call_with_a_time_out_ends_in_time_though_the_master_is_stopped(call: 
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             calls[call]()
-        assert time.monotonic() - began < 1 + 2.5
+        assert time.monotonic() - began < 1 + 1
         os.kill(master.pid, signal.SIGCONT)
 
 
@@ -209,7 +209,7 @@ def test_a_client_whose_master_is_stopped_can_exit() -> None:
         began = time.monotonic()
         done = run(STOPPED, str(master.port), KEY)
         assert done.stdout == "leaving\n", done.stderr
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 5
         os.kill(master.pid, signal.SIGCONT)
 
 
@@ -284,5 +284,7 @@ def test_a_key_file_is_read_by_the_same_rule(tmp_path: Path, content: bytes) -> 
     file = tmp_path / "key"
     file.write_bytes(content)
     assert find_key(str(file)) == b"one key"
-    with jobqueue.launch_master(key=b"one key") as master:
+    with pytest.warns(UserWarning, match="can be guessed"):
+        master = jobqueue.launch_master(key=b"one key")
+    with master:
         assert jobqueue.Client(master.host, master.port, file.read_bytes()).pid == master.pid

@@ -17,6 +17,7 @@ from helpers.jobqueue.board import Board
 from helpers.jobqueue.errors import QueueError, UsageError
 from helpers.jobqueue.journal import Journal
 
+
 def opened(path: Path) -> tuple[Journal, Board]:
     journal, board = Journal(str(path)), Board(test_board.LEASE, test_board.ATTEMPTS, test_board.DELAY)
     journal.restore(board)

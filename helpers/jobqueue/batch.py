@@ -27,7 +27,7 @@ _MESSAGE = 1000  # tasks or results in one message, at most
 _COLLECT_INTERVAL = 0.0005  # seconds between two calls for results, so that the second brings more than one
 _COLLECT_TIMEOUT = 0.5  # seconds that the master waits for results in one call
 _ANSWER_TIMEOUT = 1  # seconds more that a master may need to answer, before it is asked again
-_CANCEL_TIMEOUT = 1  # seconds that a master has to answer when we leave
+_CANCEL_TIMEOUT = 0.3  # seconds that a master has to answer when we leave
 _LONELY = 2  # seconds without a result after which we look whether there is a worker at all
 
 

@@ -120,7 +120,9 @@ class Journal:
             ) from None
         board.restore(
             {name: (client, nexts[name], count) for name, (client, count) in batches.items()},
-            sorted((task for known in tasks.values() for task in known.values()), key=lambda task: task.order),
+            sorted(
+                (task for known in tasks.values() for task in known.values()), key=lambda task: task.order
+            ),
             [(name, result) for name, known in results.items() for result in known],
         )
         self._board, board.journal = board, self

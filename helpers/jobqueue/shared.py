@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from helpers.jobqueue.board import Board, Loan, Outcome, Result, Shelved, Stats
 from helpers.jobqueue.errors import QueueError
