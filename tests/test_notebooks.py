@@ -514,7 +514,7 @@ SPOILT = [
     ("metadata", lambda node: node.metadata.kernelspec.update(name="mine"), "'mine', expected 'python3'"),
     ("metadata", lambda node: node.metadata.update(widgets={}), "state of widgets"),
     ("metadata", lambda node: node.cells[CHECK].metadata.update(execution={}), "cell 4: times of a run"),
-    ("few_cells", lambda node: node.cells.extend(node.cells * 6), "49 cells, at most 45"),
+    ("few_cells", lambda node: node.cells.extend(node.cells * 8), f"63 cells, at most {MOST_CELLS}"),
     ("known_tags", tagged(CHECK, "nbval-skip"), "cell 4: tag 'nbval-skip'"),
     ("known_tags", added(CHECK, "\n# NBVAL_SKIP"), "cell 4: a comment for nbval"),
     ("heading_levels", added(PART, "\n\n# Another"), "just one heading of level 1"),
