@@ -213,6 +213,21 @@ def test_a_client_whose_master_is_stopped_can_exit() -> None:
         os.kill(master.pid, signal.SIGCONT)
 
 
+@posix
+def test_a_master_that_was_stopped_blames_no_worker(gate: Gate) -> None:
+    """It has heard no heartbeats meanwhile, and knows that this was its own doing."""
+    with jobqueue.launch_master(lease=0.4, attempts=1) as master, jobqueue.launch_workers(master):
+        batch = master.submit("fetch", [gate.url])
+        gate.reached()
+        os.kill(master.pid, signal.SIGSTOP)
+        time.sleep(1)
+        os.kill(master.pid, signal.SIGCONT)
+        assert master.stats().in_work == 1
+        gate.open()
+        assert batch.wait(SOON).errors == {}
+        assert master.stats().shelved == 0
+
+
 # --- What a client leaves ----------------------------------------------------------------------------
 
 LEAVES = """

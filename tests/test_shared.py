@@ -79,6 +79,19 @@ def test_a_lease_that_ends_wakes_another_worker():
     assert shared.stats().retried == 1
 
 
+def test_a_master_that_stood_still_takes_no_task_away():
+    shared = SharedBoard(Board(lease=0.2))
+    put_up(shared, 0)
+    shared.take("w", [], 1, 0)
+    threading.Thread(target=shared.keep_time, daemon=True).start()
+    with shared._work:
+        shared._looked = time.perf_counter() - 60  # as if nobody had had a turn for a minute
+        shared._now()
+        assert shared._board.lend("v", 1, time.perf_counter()) == []
+    assert shared.take("v", [], 1, 0.1) == [], "its worker has a whole lease to be heard of"
+    assert shared.take("v", [], 1, LONG) == [("b", 0, "f", b"")]
+
+
 def test_a_last_lease_that_ends_wakes_the_client():
     shared = SharedBoard(Board(lease=0.2, attempts=1))
     put_up(shared, 0)

@@ -295,6 +295,12 @@ class Board:
             for batch in [name for name, known in self._batches.items() if known.client == client]:
                 self.cancel(batch)
 
+    def postpone(self, seconds: float) -> None:
+        """Let all leases last so much longer, and clients have so much more time to come back."""
+        for ends in (self._deadlines, self._left):
+            for name in ends:
+                ends[name] += seconds
+
     def restore(
         self,
         batches: Mapping[str, tuple[str, int, int]],
@@ -402,8 +408,8 @@ class Board:
             task.holder = None
             if len(lost) == 1:
                 error = (
-                    f"worker {worker} sent no heartbeat for {self.lease:g} s: it has died or was cut off, or "
-                    "its task kept the GIL"
+                    f"worker {worker} sent no heartbeat for {self.lease:g} s: it has died, was stopped or cut "
+                    "off, or its task kept the GIL"
                 )
                 self._fail(task, worker, error, None, now)
             else:

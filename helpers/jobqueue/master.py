@@ -18,6 +18,7 @@ import secrets
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -80,12 +81,14 @@ def _board(options: argparse.Namespace, failures: list[str]) -> Iterator[SharedB
 
     timeout = math.inf if options.journal else options.lease
     board = Board(options.lease, options.attempts, options.retry_delay, timeout)
-    if options.journal is None:
-        yield SharedBoard(board)
-        return
-    with contextlib.closing(Journal(options.journal, options.fsync)) as journal:
-        journal.restore(board)
-        yield SharedBoard(board, journal, fail)
+    with contextlib.ExitStack() as end:
+        journal = None
+        if options.journal is not None:
+            journal = end.enter_context(contextlib.closing(Journal(options.journal, options.fsync)))
+            journal.restore(board)
+        shared = SharedBoard(board, journal, fail)
+        threading.Thread(target=shared.keep_time, daemon=True).start()
+        yield shared
 
 
 def _allow_many_connections() -> None:

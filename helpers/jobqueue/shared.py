@@ -37,6 +37,30 @@ class SharedBoard:
         self._names: Counter[str] = Counter()
         lock = threading.Lock()
         self._work, self._news = threading.Condition(lock), threading.Condition(lock)
+        self._looked: float | None = None  # when somebody looked at the clock for the last time
+        self._look_interval = min(board.lease / 4, 0.5)
+
+    def keep_time(self) -> None:
+        """Look at the clock for ever, in a thread, so that it is noticed when this process stood still.
+
+        Stopped, or without a turn on its computer, a master has heard no heartbeats; so its leases last
+        longer by that.
+        """
+        self._looked = _clock()
+        while True:
+            time.sleep(self._look_interval)
+            with self._work:
+                self._now()
+
+    def _now(self) -> float:
+        """Return the time, for whoever has the lock; the first who comes after a standstill sees to it."""
+        now = _clock()
+        if self._looked is not None:
+            stood = now - self._looked - self._look_interval
+            if stood > self._look_interval:
+                self._board.postpone(stood)
+            self._looked = now
+        return now
 
     def hello(self) -> tuple[int, str]:
         """Return the master's process number and the board's name, which a journal gives it again."""
@@ -50,7 +74,7 @@ class SharedBoard:
     def go(self, client: str) -> None:
         """Note that a client has one connection less."""
         with self._work:
-            self._board.go(client, _clock())
+            self._board.go(client, self._now())
 
     def join(self, worker: str) -> tuple[str, float]:
         """Return the name by which a worker is known here, its own if no other had it; and the lease in s.
@@ -81,16 +105,16 @@ class SharedBoard:
         self, worker: str, outcomes: list[Outcome], count: int, wait: float, function: str | None = None
     ) -> list[Loan]:
         """Note what became of a worker's tasks and lend it the next, for which it waits so many seconds."""
-        until = (now := _clock()) + wait
         with self._work:
             self._check()
+            until = (now := self._now()) + wait
             if outcomes:
                 self._board.record(worker, outcomes, now)
                 self._news.notify_all()
             while not (loans := self._board.lend(worker, count, now, function)) and now < until:
                 self._commit()
                 self._work.wait(min(until, self._board.next_due() or until) - now)
-                now = _clock()
+                now = self._now()
             self._commit()
         return loans
 
@@ -98,21 +122,21 @@ class SharedBoard:
         """Note what became of a worker's tasks."""
         if outcomes:
             with self._changing(self._news):
-                self._board.record(worker, outcomes, _clock())
+                self._board.record(worker, outcomes, self._now())
                 self._commit()
                 self._news.notify_all()
 
     def heartbeat(self, worker: str) -> float:
         """Let a worker keep its tasks for another lease; return the master's time."""
         with self._changing(self._work):
-            self._board.heartbeat(worker, _clock())
+            self._board.heartbeat(worker, self._now())
         return _clock()
 
     def leave(self, worker: str, outcomes: list[Outcome]) -> None:
         """Say goodbye to a worker: note what became of its tasks, and give the others to somebody else."""
         self.record(worker, outcomes)
         with self._changing(self._work):
-            self._board.leave(worker, _clock())
+            self._board.leave(worker, self._now())
             self._work.notify_all()
 
     def collect(self, batch: str, seen: int, most: int, wait: float) -> list[Result] | None:
@@ -120,11 +144,11 @@ class SharedBoard:
         until = _clock() + wait
         with self._changing(self._news):
             while self._board.knows(batch):
-                if (results := self._board.collect(batch, seen, most)) or (now := _clock()) >= until:
+                if (results := self._board.collect(batch, seen, most)) or (now := self._now()) >= until:
                     return results
                 self._commit()
                 self._news.wait(min(until, self._board.next_due() or until) - now)
-                self._board.tidy(_clock())
+                self._board.tidy(self._now())
         return None
 
     def contents(self, batch: str) -> tuple[list[tuple[int, str, bytes]], list[int]] | None:
@@ -141,7 +165,7 @@ class SharedBoard:
     def stats(self) -> Stats:
         """Return the board's figures."""
         with self._changing(self._work):
-            return self._board.stats(_clock())
+            return self._board.stats(self._now())
 
     def shelf(self) -> list[Shelved]:
         """Return the tasks that were given up, the latest of them."""
