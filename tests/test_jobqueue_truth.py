@@ -1,11 +1,13 @@
 """What goes wrong is told as what it is: one's own trouble never as the other side's death, and in time."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import psutil
 import pytest
 from queue_helpers import GONE, KEY, SOON, Gate, posix, until
 
-from helpers import jobqueue
+from helpers import jobqueue, servers
 from helpers.jobqueue.errors import MasterGone, QueueError
 from helpers.jobqueue.key import as_key, find_key
 
@@ -226,6 +228,116 @@ def test_a_master_that_was_stopped_blames_no_worker(gate: Gate) -> None:
         gate.open()
         assert batch.wait(SOON).errors == {}
         assert master.stats().shelved == 0
+
+
+# --- A master with a shortage -------------------------------------------------------------------------
+
+
+def few_files(master: psutil.Process) -> tuple[int, int]:
+    return psutil.RLIMIT_NOFILE, master.num_fds() + 8
+
+
+def no_threads(master: psutil.Process) -> tuple[int, int]:
+    """Leave it memory for a few stacks: there are no more threads than that."""
+    return psutil.RLIMIT_AS, master.memory_info().vms + 100 * 2**20
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="limits of another process are a thing of Linux")
+@pytest.mark.parametrize("shortage", [few_files, no_threads])
+def test_a_master_that_has_no_place_for_a_visitor_says_so_and_lets_others_in_again(shortage: Any) -> None:
+    with jobqueue.launch_master(key=KEY) as master, jobqueue.launch_workers(master):
+        process = psutil.Process(master.pid)
+        limit, most = shortage(process)
+        before = process.rlimit(limit)
+        process.rlimit(limit, (most, before[1]))
+        with contextlib.ExitStack() as visitors:
+            with pytest.raises(QueueError, match="can take no more visitors now: try again later") as told:
+                for _ in range(200):
+                    visitors.enter_context(jobqueue.Client(master.host, master.port, KEY))
+            assert not isinstance(told.value, MasterGone)
+        process.rlimit(limit, before)
+        assert until(lambda: _can_visit(master))
+        assert list(master.map("square", [3], timeout=SOON)) == [9]
+
+
+def _can_visit(master: jobqueue.Master) -> bool:
+    try:
+        with jobqueue.Client(master.host, master.port, KEY) as visitor:
+            return bool(visitor.stats())
+    except QueueError:
+        return False
+
+
+# --- A task that keeps the GIL ------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13) and not sys._is_gil_enabled(), reason="there is no GIL")
+def test_a_task_that_keeps_the_gil_for_longer_than_a_lease_is_told_of_the_gil() -> None:
+    with jobqueue.launch_master(lease=0.2, attempts=1) as master, jobqueue.launch_workers(master):
+        (error,) = master.submit("square", [7**2_000_000]).wait(SOON).errors.values()
+        assert "sent no heartbeat for 0.2 s" in error
+        assert "its task kept the GIL" in error
+
+
+# --- Addresses ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("a#b", 1), ("", 1), ("\0", 1), ("x" * 300, 1), ("a..b", 1), ("127.0.0.1", 70_000), ("127.0.0.1", -1)],
+)
+def test_an_address_that_is_none_is_named(host: str, port: int) -> None:
+    with pytest.raises(jobqueue.NobodyThere, match="nothing answers at"):
+        jobqueue.Client(host, port, KEY)
+
+
+# --- Ends ---------------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM", "SIGINT"])
+def test_a_master_takes_its_key_file_with_it(name: str) -> None:
+    env = {key: value for key, value in os.environ.items() if key != "JOBQUEUE_KEY"}
+    command = [sys.executable, "-m", "helpers.jobqueue.master"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env) as master:
+        assert master.stdout
+        assert master.stderr
+        file = Path(master.stderr.readline().split()[5].rstrip(":"))
+        master.stdout.readline()
+        assert file.stat().st_mode & 0o077 == 0
+        master.send_signal(getattr(signal, name))
+        assert master.wait(SOON) == 0
+        assert not file.exists()
+
+
+def test_many_threads_of_a_client_need_few_connections_afterwards() -> None:
+    with jobqueue.launch_master() as master:
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda _: master.stats(), range(200)))
+        assert len(psutil.Process().net_connections("tcp4")) < 10
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"PYTHONWARNINGS": "ignore::not_there.Warning"},
+        {"PYTHONPROFILEIMPORTTIME": "1"},
+        {"LD_PRELOAD": "/not_there.so"},
+        {"PYTHONVERBOSE": "1"},
+        {"PYTHONDEVMODE": "1"},
+    ],
+    ids=lambda noise: next(iter(noise)),
+)
+def test_noise_keeps_nobody_from_being_heard(noise: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in noise.items():
+        monkeypatch.setenv(name, value)
+    with jobqueue.launch_master() as master, jobqueue.launch_workers(master):
+        assert list(master.map("square", [3], timeout=SOON)) == [9]
+    with servers.slow(delay=0) as url:
+        assert url.startswith("http://")
+    with servers.mail() as server:
+        assert server.mails() == []
 
 
 # --- What a client leaves ----------------------------------------------------------------------------

@@ -73,12 +73,13 @@ class Batch:
 
     @classmethod
     def found(
-        cls, master: RemoteBoard, name: str, tasks: list[tuple[int, str, bytes]], ended: list[int]
+        cls, master: RemoteBoard, name: str, seen: int, tasks: list[tuple[int, str, bytes]], ended: list[int]
     ) -> "Batch":
         """Return a batch that another client gave to a master with a journal; for ``Client.batch``."""
         function = tasks[0][1] if tasks else "square"
         batch = cls(master, function, ())
         batch._join(master, name)
+        batch._seen = seen
         now = time.perf_counter()
         batch._out = dict.fromkeys(ended, (now, b"")) | {n: (now, packed) for n, _, packed in tasks}
         batch._bytes = sum(len(packed) for _, packed in batch._out.values())

@@ -204,14 +204,15 @@ class Board:
         """Tell whether a batch is here, and not forgotten."""
         return batch in self._batches
 
-    def contents(self, batch: str) -> tuple[list[tuple[int, str, bytes]], list[int]]:
-        """Return the tasks of a batch that have not ended, and the numbers of those not yet collected.
+    def contents(self, batch: str) -> tuple[int, list[tuple[int, str, bytes]], list[int]]:
+        """Return of a batch how many results were collected, the tasks that have not ended, and the numbers
+        of those that have and were not collected.
 
         Raises KeyError for a batch that is not here.
         """
         known = self._batches[batch]
         tasks = [(task.number, task.function, task.argument) for task in known.tasks.values()]
-        return tasks, [number for number, *_ in known.results]
+        return known.collected, tasks, [number for number, *_ in known.results]
 
     def lend(self, worker: str, count: int, now: float, function: str | None = None) -> list[Loan]:
         """Lend up to ``count`` tasks of one function: this one, or that of the task that is next."""

@@ -1,6 +1,7 @@
 """What a worker can do, by name: one of these functions, or one of a module that the worker allows."""
 
-import importlib
+import contextlib
+import importlib.util
 import re
 import sys
 from collections.abc import Callable, Collection
@@ -20,9 +21,7 @@ FUNCTIONS = (square.__name__, *OF_JOBS)
 """The names of all that a worker knows."""
 
 _OF_A_MODULE = re.compile(r"[\w.]+:\w+")
-_read: dict[
-    str, float
-] = {}  # by module of the user's own: when its file had last been changed as it was read
+_read: dict[str, float] = {}  # by module that was allowed: when its file had been changed as it was read
 
 
 def find(name: str) -> Callable[..., Any]:
@@ -53,6 +52,10 @@ def allow(modules: Collection[str]) -> None:
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     for module in modules:
+        spec = importlib.util.find_spec(module)
+        if spec and spec.cached:  # Python may take a file changed within a second for the one it has compiled
+            with contextlib.suppress(OSError):
+                Path(spec.cached).unlink()
         importlib.import_module(module)
         _read[module] = _changed(module)
 

@@ -151,8 +151,8 @@ class SharedBoard:
                 self._board.tidy(self._now())
         return None
 
-    def contents(self, batch: str) -> tuple[list[tuple[int, str, bytes]], list[int]] | None:
-        """Return tasks not ended, and numbers of results not collected; None for an unknown batch."""
+    def contents(self, batch: str) -> tuple[int, list[tuple[int, str, bytes]], list[int]] | None:
+        """Return what ``Board.contents`` does; None for an unknown batch."""
         with self._work:
             return self._board.contents(batch) if self._board.knows(batch) else None
 

@@ -99,9 +99,8 @@ class ServerConnection(Connection):
         return super().recv()
 
     def stream(self) -> "Stream":
-        """Return the same connection as one that carries our own messages."""
-        with _borrowed(self.fileno()) as plain:
-            return Stream(plain.dup())
+        """Return the same connection as one that carries our own messages. It needs no further file."""
+        return Stream(socket.socket(fileno=self.fileno()), self)
 
 
 def refuse(handle: int) -> None:
@@ -259,9 +258,9 @@ def _await_greeting(plain: socket.socket, where: str, end: float) -> None:
 class Stream:
     """A connection that carries messages, any object that can be pickled, each behind its length."""
 
-    def __init__(self, plain: socket.socket) -> None:
-        """Use this socket, and own it from now on."""
-        self._socket = plain
+    def __init__(self, plain: socket.socket, owner: Connection | None = None) -> None:
+        """Use this socket, and own it from now on; or its ``owner``, who closes it."""
+        self._socket, self._owner = plain, owner
         self._ahead = b""  # of the next message, read together with the last
         self._timeout: float | None = None
 
@@ -313,7 +312,11 @@ class Stream:
         """Close it; also from another thread than the one that uses it."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        if self._owner:
+            self._socket.detach()
+            self._owner.close()
+        else:
+            self._socket.close()
 
     def _read(self, most: int, end: float | None) -> bytes:
         """Return what is there, and wait until something is."""
