@@ -11,7 +11,7 @@ def whole(least: int = 1, most: int | None = None, /, **arguments: object) -> No
             raise ValueError(f"{name}: expected a whole number {limits}, got {value!r}")
 
 
-def http(url: object) -> tuple[str, str]:
+def http(url: str) -> tuple[str, str]:
     """Check that this is an http:// URL. Raises ValueError.
 
     Returns its host, with the port if it names one, and what a request asks for there: path and query. A
