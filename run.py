@@ -1,5 +1,13 @@
 """Set the series up, then read it or test it."""
 
+import os
+import sys
+
+# A folder of the user's may have modules with names of Python's own.
+sys.path[:] = [
+    folder for folder in sys.path if folder not in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+]
+
 import argparse
 import ast
 import base64
@@ -7,13 +15,12 @@ import glob
 import hashlib
 import importlib
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +31,8 @@ STAMP = VENV / "installed.txt"
 NOTEBOOKS = ROOT / "notebooks"
 # Variables that bring in another Python's modules, or change what a program means, prints or waits for.
 MISLEADING = {f"PYTHON{name}" for name in ("HOME", "INSPECT", "OPTIMIZE", "PATH", "STARTUP", "WARNINGS")}
+MISLEADING |= {f"PYTHON{name}" for name in ("ASYNCIODEBUG", "MALLOCSTATS", "PROFILEIMPORTTIME", "VERBOSE")}
+MISLEADING |= {"PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "NUMBA_DISABLE_JIT"}
 # The user's settings of pip that say where packages come from. Others might send them past .venv.
 SOURCES = ["cert", "client-cert", "proxy", "trusted-host", "keyring-provider", "use-feature"]
 SOURCES += ["index-url", "extra-index-url", "find-links", "no-index", "only-binary"]
@@ -67,7 +76,19 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     path = os.pathsep.join([str(PYTHON.parent), kept.get("PATH", os.defpath)])
     # Jupyter looks for the kernel "python3" here first, even if the home folder has one of that name.
-    return {**kept, "PATH": path, "VIRTUAL_ENV": str(VENV), "JUPYTER_PATH": str(VENV / "share" / "jupyter")}
+    own = {"PATH": path, "VIRTUAL_ENV": str(VENV), "JUPYTER_PATH": str(VENV / "share" / "jupyter")}
+    return {**kept, **own, **home()}
+
+
+def home() -> dict[str, str]:
+    """Return the variable for a home folder in .venv, if the user's own cannot be written, else nothing.
+
+    Jupyter, Matplotlib and others keep settings and caches at home, and fail or complain where they cannot.
+    """
+    with suppress(RuntimeError):  # this user has none
+        if os.access(Path.home(), os.W_OK | os.X_OK):
+            return {}
+    return {"USERPROFILE" if os.name == "nt" else "HOME": str(VENV / "home")}
 
 
 def run(

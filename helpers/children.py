@@ -50,9 +50,11 @@ def serving(context: Context, serve: Callable[[Connection], object]) -> Iterator
     process = context.Process(target=_serve, args=(serve, there), daemon=True)
     process.start()
     there.close()
-    yield here
-    here.send(None)
-    process.join()
+    with here:
+        yield here
+        here.send(None)
+        process.join()
+    process.close()
 
 
 def _serve(serve: Callable[[Connection], object], pipe: Connection) -> None:

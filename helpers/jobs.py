@@ -14,10 +14,13 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from email.message import EmailMessage
-from http.client import HTTPConnection
+from email.utils import getaddresses
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from helpers import checks
 
@@ -79,12 +82,13 @@ def hash_bytes(content: bytes) -> str:
 def fetch(url: str) -> int:
     """Fetch an http:// URL and return the number of bytes in its body.
 
-    Raises OSError when nothing answers within ten seconds, ValueError for a URL that is not http://.
+    Raises OSError when nothing answers within ten seconds, the answer breaks off, or it is an error such as
+    404; ValueError for a URL that is not http://.
     """
-    parts = _http(url)
-    with closing(HTTPConnection(parts.netloc, timeout=10)) as server:
-        server.request("GET", parts.path or "/")
-        return len(server.getresponse().read())
+    host, page = checks.http(url)
+    with closing(HTTPConnection(host, timeout=10)) as server:
+        server.request("GET", page)
+        return _length(url, server.getresponse)
 
 
 def fetch_and_sum(url: str, terms: int = 1_200_000, tick: Tick = _no_tick) -> float:
@@ -97,35 +101,54 @@ def fetch_and_sum(url: str, terms: int = 1_200_000, tick: Tick = _no_tick) -> fl
 async def fetch_async(url: str) -> int:
     """Do what ``fetch`` does as a coroutine, which lets others have the thread while it waits.
 
-    Raises OSError also for an answer that breaks off, and TimeoutError when all of it takes ten seconds.
+    Raises what ``fetch`` does, and TimeoutError when all of it takes ten seconds.
     """
     import asyncio  # only here, as it takes as long to import as all the rest
 
-    parts = _http(url)
-    request = f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n"
+    host, page = checks.http(url)
+    parts = urlsplit(url)
     async with asyncio.timeout(10):
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
         with closing(writer):
-            writer.write(request.encode())
-            _, end, body = (await reader.read()).partition(b"\r\n\r\n")
-    if not end:
-        raise OSError(f"{url}: the answer broke off")
+            writer.write(f"GET {page} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            received = await reader.read()
+    return _length(url, partial(_answer, received))
+
+
+class _Received(BytesIO):
+    """What a server sent, in the form in which ``http.client`` takes it: as a socket that has a file."""
+
+    def makefile(self, _: str) -> BytesIO:
+        return self
+
+
+def _answer(received: bytes) -> HTTPResponse:
+    answer = HTTPResponse(_Received(received))  # type: ignore[arg-type]
+    answer.begin()
+    return answer
+
+
+def _length(url: str, begin: Callable[[], HTTPResponse]) -> int:
+    """Return the number of bytes in an answer's body. Raises OSError for half an answer, or an error."""
+    try:
+        answer = begin()
+        body = answer.read()
+    except HTTPException as error:
+        raise OSError(f"{url}: the answer broke off ({error!r})") from None
+    if answer.status >= 400:
+        raise OSError(f"{url}: {answer.status} {answer.reason}")
     return len(body)
-
-
-def _http(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    if parts.scheme != "http":
-        raise ValueError(f"url: expected http://host/path, got {url!r}")
-    return parts
 
 
 def fetch_with_curl(url: str) -> int:
     """Do what ``fetch`` does with curl, a client written in C, as a program of its own.
 
-    Raises FileNotFoundError where there is no curl, ``subprocess.CalledProcessError`` when nothing answers.
+    Raises FileNotFoundError where there is no curl, ``subprocess.CalledProcessError`` where ``fetch`` raises
+    OSError.
     """
-    command = ["curl", "--silent", "--fail", "--noproxy", "*", "--max-time", "10", url]
+    checks.http(url)
+    plain = ["--disable", "--globoff", "--noproxy", "*"]  # as neither the user's settings nor curl change it
+    command = ["curl", *plain, "--silent", "--fail", "--max-time", "10", url]
     return len(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
@@ -134,31 +157,42 @@ class Mail(NamedTuple):
 
     server: str  # "host:port"
     sender: str
-    recipient: str
+    recipient: str  # or several, with commas between them
     subject: str
-    text: str
+    text: str  # lines: any line break in it is one, and the last line gets one too
     message_id: str
 
 
 def send_mail(mail: tuple[str, str, str, str, str, str]) -> str:
     """Give a mail, a ``Mail`` or such a tuple, to its server over SMTP, and return its Message-ID.
 
-    Raises OSError when the server does not answer within ten seconds or refuses the mail, then one of
-    ``smtplib.SMTPException``, which holds its words; TypeError or ValueError for what is no mail.
+    Raises OSError when the server does not answer within ten seconds or refuses the mail, if only for one of
+    its recipients; then it is one of ``smtplib.SMTPException``, which holds the server's words. TypeError or
+    ValueError for what is no mail.
     """
     mail = Mail(*mail)
     host, _, port = mail.server.rpartition(":")
     if not port.isdigit():
         raise ValueError(f"server: expected host:port, got {mail.server!r}")
-    if "@" not in mail.recipient:
-        raise ValueError(f"recipient: expected an address such as a@example.org, got {mail.recipient!r}")
+    sender, recipients = _addresses("sender", mail.sender)[0], _addresses("recipient", mail.recipient)
     message = EmailMessage()
     message["From"], message["To"] = mail.sender, mail.recipient
     message["Subject"], message["Message-ID"] = mail.subject, mail.message_id
     message.set_content(mail.text)
+    as_in_smtp = message.policy.clone(linesep="\r\n")
     with smtplib.SMTP(host, int(port), local_hostname="localhost", timeout=10) as smtp:
-        smtp.send_message(message)
+        # Not by send_message, which puts a ">" before a line of the text that begins with "From ".
+        if refused := smtp.sendmail(sender, recipients, message.as_bytes(policy=as_in_smtp)):
+            raise smtplib.SMTPRecipientsRefused(refused)  # the other recipients have it
     return mail.message_id
+
+
+def _addresses(name: str, text: str) -> list[str]:
+    """Return the addresses of a mail's field, at least one. Raises ValueError for anything else."""
+    addresses = [address for _, address in getaddresses([text])]
+    if not all("@" in address and address.isascii() for address in addresses or [""]):
+        raise ValueError(f"{name}: expected an address such as a@example.org, got {text!r}")
+    return addresses
 
 
 def write_durably(folder: str | os.PathLike[str], size: int = 4096) -> int:

@@ -10,33 +10,36 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import psutil
 
-from helpers import checks
+from helpers import checks, children
 
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def cores() -> int:
     """Return the number of cores that this process may use, at least 1.
 
     It may be fewer than the computer has: the process can be tied to some of them (affinity, as by
-    ``taskset``), and a container can be given a share (its cgroup's ``cpu.max``).
+    ``taskset``), and a container or a service can be given a share (by its cgroup).
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _cgroup("cpu.max").partition(" ")
-    if quota.isdigit():
-        allowed = min(allowed, -(-int(quota) // int(period)))
+    for folder in _cgroups("cpu"):
+        quota, _, period = _read(folder / "cpu.max").partition(" ")
+        if not quota:  # version 1 of cgroups has a file for each
+            quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+        if quota.isdigit() and period.isdigit():
+            allowed = min(allowed, -(-int(quota) // int(period)))
     return max(1, allowed)
 
 
 def memory() -> int:
     """Return the bytes of memory that this process may use: the computer's, or its container's share."""
     total: int = psutil.virtual_memory().total
-    limit = _cgroup("memory.max")
-    return min(total, int(limit)) if limit.isdigit() else total
+    return min([total, *(limit for limit, _ in _memory_limits())])
 
 
 def gil() -> bool:
@@ -69,8 +72,8 @@ def limits() -> dict[str, int]:
     Only those that it has and that are set; the names are its own. A container may have "pids.max".
     """
     found = {}
-    if _cgroup("pids.max").isdigit():
-        found["pids.max"] = int(_cgroup("pids.max"))
+    if most := [int(text) for folder in _cgroups("pids") if (text := _read(folder / "pids.max")).isdigit()]:
+        found["pids.max"] = min(most)
     for name, file in (("pid_max", "pid_max"), ("threads-max", "threads-max")):
         text = _read(Path("/proc/sys/kernel") / file)
         if text.isdigit():
@@ -88,10 +91,7 @@ def limits() -> dict[str, int]:
 def available_memory() -> int:
     """Return the bytes of memory that this process could still get without swapping, at least 0."""
     available: int = psutil.virtual_memory().available
-    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
-    if limit.isdigit() and used.isdigit():
-        available = min(available, int(limit) - int(used))
-    return max(0, available)
+    return max(0, min([available, *(limit - used for limit, used in _memory_limits())]))
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,10 @@ def _tried(name: str, attempt: Callable[[], str], remedy: str) -> Check:
     try:
         return Check(name, True, attempt())
     except Exception as error:
-        return Check(name, False, f"{type(error).__name__}: {error}", remedy)
+        found = " ".join(f"{type(error).__name__}: {error}".split())
+        return Check(
+            name, False, found, next((todo for words, todo in _KNOWN.items() if words in found), remedy)
+        )
 
 
 def _start_thread() -> str:
@@ -192,15 +195,16 @@ def _start_program() -> str:
     return "a second Python started and found the helpers"
 
 
+def _make_lock() -> str:
+    multiprocessing.get_context(children.default_start_method()).Lock()
+    return "a lock that processes share was made"
+
+
 def _start_process() -> str:
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=os.getpid)
-    process.start()
-    process.join(30)
-    if process.exitcode != 0:
-        process.kill()
-        raise RuntimeError(f"it ended with exit code {process.exitcode}")
-    return "multiprocessing started a process"
+    from helpers import ways  # only here, as it takes a while to import
+
+    ways.run([os.getpid], "processes").raise_for_errors()
+    return f"a process started by {children.default_start_method()}, and did a job"
 
 
 def _bind_port() -> str:
@@ -209,17 +213,49 @@ def _bind_port() -> str:
         return "a port on this machine was opened and reached"
 
 
+_SHARED = "let this process write to /dev/shm, which holds the locks that processes share"
+_KNOWN = {  # words of errors, and their remedy whatever was tried
+    "/dev/shm": _SHARED,
+    "HELPERS_START_METHOD": "unset the variable HELPERS_START_METHOD, or set it to one of these",
+    "AF_UNIX path too long": "set TMPDIR to a folder with a short name, such as /tmp, and start again",
+    "No usable temporary directory": "set TMPDIR to a folder that can be written to, and start again",
+}
 _ATTEMPTS: list[tuple[str, Callable[[], str], str]] = [
     ("a thread", _start_thread, "raise the limit on threads (ulimit -u), or close other programs"),
     ("a program", _start_program, "start JupyterLab with: python3 run.py lab"),
+    ("a lock", _make_lock, _SHARED),
     ("a process", _start_process, "allow Python to start processes in your security software, then restart"),
     ("a port", _bind_port, "allow Python to connect to 127.0.0.1 in your firewall or security software"),
 ]
 
 
-def _cgroup(file: str) -> str:
-    """Return the content of a limit of this container, "" where there is none."""
-    return _read(_CGROUP / file)
+def _cgroups(controller: str) -> list[Path]:
+    """Return the folders with the limits on this process: its own cgroup's, and those of all that it is in.
+
+    Version 2 of cgroups has one tree of folders, version 1 has one for each controller, such as "cpu". A
+    container may be told where its folder is outside of it; inside, the top of the tree is its own.
+    """
+    folders = []
+    for line in _read(_OWN_CGROUP).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            own = PurePosixPath(path.lstrip("/"))
+            tree = _CGROUP / controller if controllers else _CGROUP
+            folders += [tree / part for part in (own, *own.parents) if ".." not in part.parts]
+    return folders or [_CGROUP]
+
+
+def _memory_limits() -> list[tuple[int, int]]:
+    """Return each limit in bytes that is set on the memory of this process and others, and what they use."""
+    pairs = [
+        (_read(folder / limit), _read(folder / used))
+        for folder in _cgroups("memory")
+        for limit, used in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        )
+    ]
+    return [(int(limit), int(used or "0")) for limit, used in pairs if limit.isdigit()]
 
 
 def _read(path: Path) -> str:

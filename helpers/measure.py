@@ -52,7 +52,8 @@ def speedups(
 
     The variants take turns within a round, so that a slow moment of the computer meets all of them, and
     each ratio is taken within its round. All workers are up before the first round. It stops after
-    ``rounds`` rounds, or when ``seconds`` are over and three rounds are done.
+    ``rounds`` rounds, or when ``seconds`` are over and three rounds are done. Raises ValueError for arguments
+    that make no sense, RuntimeError when a job fails.
     """
     if rounds < 1 or not jobs or not workers:
         raise ValueError("expected at least one job, one number of workers and one round")
@@ -64,7 +65,7 @@ def speedups(
         for done in range(rounds):
             if done >= 3 and time.perf_counter() - began > seconds:
                 break
-            serial, *traces = _round(runs, done)
+            serial, *traces = (trace.raise_for_errors() for trace in _round(runs, done))
             for key, trace in zip(ratios, traces, strict=True):
                 ratios[key].append(serial.wall / trace.wall)
     return [Speedup(way, n, tuple(values)) for (way, n), values in ratios.items()]
@@ -77,7 +78,7 @@ def weak_scaling(
 
     Returns a point for each number of workers: the jobs finished per second, over those of the first
     number in the same round, times that number. This is weak scaling (Gustafson, "Reevaluating Amdahl's
-    law", 1988).
+    law", 1988). Raises ValueError for arguments that make no sense, RuntimeError when a job fails.
     """
     if rounds < 1 or jobs_each < 1 or not workers:
         raise ValueError("expected at least one number of workers, one job each and one round")
@@ -85,7 +86,8 @@ def weak_scaling(
     with ExitStack() as stack:
         runs = {n: stack.enter_context(ways.pool(way, n)) for n in workers}
         for _ in range(rounds):
-            rates = {n: n * jobs_each / run([job] * (n * jobs_each)).wall for n, run in runs.items()}
+            traces = {n: run([job] * (n * jobs_each)).raise_for_errors() for n, run in runs.items()}
+            rates = {n: n * jobs_each / trace.wall for n, trace in traces.items()}
             for n, rate in rates.items():
                 ratios[n].append(rate / rates[workers[0]] * workers[0])
     return [Speedup(way, n, tuple(values)) for n, values in ratios.items()]
@@ -201,9 +203,10 @@ def _seconds(name: str, run: Callable[[], Trace | float]) -> float:
     """Run a function that returns a trace or seconds; return the seconds. ``name`` is for the errors."""
     result = run()
     if isinstance(result, Trace):
-        for error in result.errors.values():  # a job that failed may have done so in no time
-            raise RuntimeError(f"{name}: a job failed: {error}")
-        result = result.wall
+        try:
+            result = result.raise_for_errors().wall
+        except RuntimeError as error:
+            raise RuntimeError(f"{name}: {error}") from None
     if not isinstance(result, (int, float)) or not 0 < result < inf:
         raise ValueError(f"{name}: expected a function that returns a Trace or seconds, got {result!r}")
     return result

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, Self
 
 WINDOW = 0.25 if sys.platform == "win32" else 0.002
 """Seconds over which ``Trace.peak_cores_busy`` looks for its peak. Windows counts a thread's CPU time in
@@ -113,6 +113,15 @@ class Trace:
     def errors(self) -> dict[int, str]:
         """The errors by job number; empty when all went well."""
         return {span.job: span.error for span in self.spans if span.error is not None}
+
+    def raise_for_errors(self) -> Self:
+        """Return the trace itself. Raises RuntimeError with a job's error if any failed.
+
+        For whoever wants its times: a job that failed may have done so in no time.
+        """
+        for error in self.errors.values():
+            raise RuntimeError(f"a job failed: {error}")
+        return self
 
     @property
     def pids(self) -> set[int]:

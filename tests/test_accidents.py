@@ -142,7 +142,7 @@ from helpers.experiments import accidents
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us started in the background
 read = json.loads
 def read_aloud(line):
-    print(line, end="", flush=True)
+    print(line.rstrip(), flush=True)
     if '"working"' in line:
         threading.Event().wait()
     return read(line)

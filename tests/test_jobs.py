@@ -5,9 +5,14 @@ import asyncio
 import hashlib
 import math
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -121,30 +126,157 @@ def test_fetch_says_that_nothing_answers():
         jobs.fetch(f"http://127.0.0.1:{port}/")
 
 
-def test_fetch_async_says_that_nothing_answers_or_too_little():
-    async def hang_up(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.0 200 OK\r\n")
-        writer.close()
-
-    async def fetch_twice():
-        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        with pytest.raises(OSError, match="the answer broke off"):
-            await jobs.fetch_async(url)
-        server.close()
-        with pytest.raises(OSError, match=r"Connect call failed|refused"):
-            await jobs.fetch_async(url)
-
-    asyncio.run(fetch_twice())
+FETCHES = {
+    "fetch": jobs.fetch,
+    "fetch_async": lambda url: asyncio.run(jobs.fetch_async(url)),
+    "fetch_with_curl": jobs.fetch_with_curl,
+}
 
 
-@pytest.mark.parametrize("wrong", ["https://127.0.0.1/", "file:///etc/hosts", "127.0.0.1:80", ""])
-def test_fetch_refuses_what_is_not_http(wrong):
-    with pytest.raises(ValueError, match=f"url: expected http://host/path, got {wrong!r}"):
-        jobs.fetch(wrong)
-    with pytest.raises(ValueError, match=f"url: expected http://host/path, got {wrong!r}"):
-        asyncio.run(jobs.fetch_async(wrong))
+@pytest.fixture(params=FETCHES)
+def fetch(request):
+    if request.param == "fetch_with_curl" and not shutil.which("curl"):
+        pytest.skip("needs the program curl")
+    return FETCHES[request.param]
+
+
+@contextmanager
+def answering(reply, host="127.0.0.1"):
+    """Answer one request after another so; hand out the address, and what was asked for."""
+    asked = []
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as server, ThreadPoolExecutor(1) as thread:
+
+        def answer():
+            with suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    with client:
+                        asked.append(client.recv(65536).decode())
+                        client.sendall(reply)
+
+        thread.submit(answer)
+        try:
+            name = f"[{host}]" if ":" in host else host
+            yield f"{name}:{server.getsockname()[1]}", asked
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+
+
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@pytest.mark.parametrize(
+    ("rest", "target"),
+    [
+        ("", "/"),
+        ("/", "/"),
+        ("/a/b", "/a/b"),
+        ("/?n=7", "/?n=7"),
+        ("?n=7&m=8", "/?n=7&m=8"),
+        ("/a%20b/%C3%BC?q=%26+x", "/a%20b/%C3%BC?q=%26+x"),
+        ("/a?n=7#part", "/a?n=7"),
+        ("#part", "/"),
+        ("//a;b=[1-3]{x,y}", "//a;b=[1-3]{x,y}"),
+    ],
+)
+def test_what_is_asked_for_is_all_that_the_url_says(fetch, rest, target):
+    with answering(OK) as (address, asked):
+        assert fetch(f"http://{address}{rest}") == 5
+    (request,) = asked
+    assert request.splitlines()[0].split()[:2] == ["GET", target]
+    assert f"Host: {address}" in request.splitlines()
+
+
+def test_a_query_reaches_a_server_as_it_is(fetch):
+    """It waits as long as it is asked to."""
+    with servers.serving("threaded", 2) as server:
+        began = time.perf_counter()
+        fetch(f"{server.url}?wait=0.4")
+        assert time.perf_counter() - began >= 0.4
+
+
+def test_an_address_in_brackets_is_one_of_ipv6(fetch):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    with answering(OK, "::1") as (address, asked):
+        assert fetch(f"http://{address}/") == 5
+    assert f"Host: {address}" in asked[0].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "broke off|exit status 18"),
+        (OK[:-1], "the answer broke off|exit status 18"),
+        (b"", "the answer broke off|Remote end closed|exit status 52"),
+        (b"HTTP/1.0 404 Not Found\r\n\r\nnothing here", "404 Not Found|exit status 22"),
+        (b"HTTP/1.0 500 Oh\r\n\r\nno", "500 Oh|exit status 22"),
+    ],
+)
+def test_half_an_answer_and_an_error_are_no_page(fetch, reply, words):
+    with (
+        answering(reply) as (address, _),
+        pytest.raises((OSError, subprocess.CalledProcessError), match=words),
+    ):
+        fetch(f"http://{address}/")
+
+
+def test_a_redirection_is_an_answer_like_any_other(fetch):
+    with answering(OK.replace(b"200 OK", b"302 Found\r\nLocation: http://127.0.0.1:9/")) as (address, _):
+        assert fetch(f"http://{address}/") == 5
+
+
+def test_curl_does_not_follow_the_settings_of_the_user(tmp_path, monkeypatch):
+    if not shutil.which("curl"):
+        pytest.skip("needs the program curl")
+    (tmp_path / ".curlrc").write_text("include\n")
+    monkeypatch.setenv("CURL_HOME", str(tmp_path))
+    with answering(OK) as (address, _):
+        assert jobs.fetch_with_curl(f"http://{address}/") == 5
+
+
+NOT_HTTP = [
+    "https://127.0.0.1/",
+    "file:///etc/hosts",
+    "127.0.0.1:80",
+    "",
+    "--help",
+    None,
+    b"http://127.0.0.1/",
+]
+NO_HOST = [
+    "http://",
+    "http:///path",
+    "http://:80/",
+    "http://a:b/",
+    "http://a:99999/",
+    "http://a:0/",
+    "http://[::1/",
+]
+
+
+@pytest.mark.parametrize("wrong", [*NOT_HTTP, *NO_HOST, "http://me@127.0.0.1/", "http://me:word@127.0.0.1/"])
+def test_what_is_not_http_is_refused(fetch, wrong):
+    with pytest.raises(ValueError, match=re.escape(f"url: expected http://host/path, got {wrong!r}")):
+        fetch(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["http://127.0.0.1/a b", "http://127.0.0.1/ü", "http://127.0.0.1/a\r\nb: c"]
+)
+def test_what_no_url_may_hold_is_refused(fetch, wrong):
+    with pytest.raises(ValueError, match=re.escape(f"as %XX, got {wrong!r}")):
+        fetch(wrong)
+
+
+def test_fetch_async_says_that_nothing_answers():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(OSError, match=r"Connect call failed|refused"):
+        asyncio.run(jobs.fetch_async(f"http://127.0.0.1:{port}/"))
 
 
 @pytest.mark.parametrize("size", [1, 4096, 100_000])

@@ -1,8 +1,11 @@
 """A kernel that is killed or interrupted, and what becomes of the processes that were started from it."""
 
 import contextlib
+import os
 import queue
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -53,6 +56,24 @@ def kernel(mark, temp) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+HOME = """
+from pathlib import Path
+import IPython.paths, jupyter_core.paths, matplotlib
+paths = [jupyter_core.paths.jupyter_config_dir, jupyter_core.paths.jupyter_data_dir]
+paths += [jupyter_core.paths.jupyter_runtime_dir, IPython.paths.get_ipython_dir]
+for path in (*paths, matplotlib.get_configdir, matplotlib.get_cachedir):
+    Path(path()).mkdir(parents=True, exist_ok=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no device that can stand in for a home")
+def test_a_kernel_keeps_nothing_at_home_where_it_might_not_be_able_to():
+    command = [sys.executable, "-c", HOME]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "XDG"))}
+    done = subprocess.run(command, env={**env, "HOME": os.devnull}, capture_output=True, text=True)
+    assert done.stderr == ""
 
 
 def cpu(processes: list[psutil.Process]) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers import machine
+from helpers import children, machine
 
 GIBIBYTE = 2**30
 
@@ -26,7 +26,16 @@ def printed(program):
 def cgroup(monkeypatch, tmp_path):
     """A container whose limits are files of our own."""
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_CGROUP", tmp_path / "own")
+    (tmp_path / "own").write_text("0::/\n")
     return tmp_path
+
+
+def limit(cgroup, folder, **files):
+    """Write files of limits into a folder below the top of the cgroups; "cpu_max" is the file cpu.max."""
+    (cgroup / folder).mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (cgroup / folder / name.replace("_", ".", 1)).write_text(f"{content}\n")
 
 
 def test_cores_are_some_of_those_of_the_computer():
@@ -62,6 +71,90 @@ def test_cores_of_a_container_without_a_limit(cgroup):
     without = machine.cores()
     (cgroup / "cpu.max").write_text("max 100000\n")
     assert machine.cores() == without
+
+
+@pytest.fixture
+def many_cores(monkeypatch):
+    """A computer with 64 cores, all of which this process may use."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+
+
+V1 = "9:memory:/m/n\n8:pids:/p\n4:cpu,cpuacct:/a/b\n1:name=systemd:/a\n0::/elsewhere\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "quotas", "cores"),
+    [
+        ("0::/a/b/c\n", {"a/b/c": "300000 100000"}, 3),
+        ("0::/a/b/c\n", {"a": "200000 100000", "a/b": "max 100000", "a/b/c": "400000 100000"}, 2),
+        ("0::/a/b/c\n", {"a": "400000 100000", "a/b": "150000 100000"}, 2),
+        ("0::/a/b/c\n", {"": "500000 100000"}, 5),
+        ("0::/a/b/c\n", {"a/b/d": "100000 100000", "x": "100000 100000"}, 64),
+        ("0::/outside/only\n", {"": "500000 100000"}, 5),
+        ("0::/../../a\n", {"": "500000 100000", "a": "100000 100000"}, 5),
+        ("", {"": "500000 100000"}, 5),
+        ("0::/\n", {}, 64),
+    ],
+)
+def test_cores_by_the_limits_of_a_process_s_own_cgroup_and_all_above(cgroup, many_cores, own, quotas, cores):
+    (cgroup / "own").write_text(own)
+    for folder, quota in quotas.items():
+        limit(cgroup, folder, cpu_max=quota)
+    assert machine.cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("quotas", "cores"),
+    [
+        ({"cpu/a/b": 300_000}, 3),
+        ({"cpu/a/b": 300_000, "cpu/a": 150_000}, 2),
+        ({"cpu/a/b": -1, "cpu": 50_000}, 1),
+        ({"cpu/a/b": -1, "cpu/a/c": 100_000, "memory/a/b": 100_000}, 64),
+    ],
+)
+def test_cores_by_cgroups_of_version_1(cgroup, many_cores, quotas, cores):
+    (cgroup / "own").write_text(V1)
+    for folder, quota in quotas.items():
+        limit(cgroup, folder, cpu_cfs_quota_us=quota, cpu_cfs_period_us=100_000)
+    assert machine.cores() == cores
+
+
+def test_memory_and_processes_by_the_limits_of_cgroups(cgroup):
+    (cgroup / "own").write_text("0::/a/b\n")
+    limit(cgroup, "a", memory_max=5_000_000, memory_current=4_500_000, pids_max=70)
+    limit(cgroup, "a/b", memory_max=3_000_000, memory_current=1_000_000, pids_max="max")
+    assert (machine.memory(), machine.available_memory()) == (3_000_000, 500_000)
+    assert machine.limits()["pids.max"] == 70
+
+
+def test_memory_and_processes_by_cgroups_of_version_1(cgroup):
+    (cgroup / "own").write_text(V1)
+    limit(cgroup, "memory/m", memory_limit_in_bytes=5_000_000, memory_usage_in_bytes=4_500_000)
+    limit(cgroup, "memory/m/n", memory_limit_in_bytes=2**63 - 4096, memory_usage_in_bytes=1_000_000)
+    limit(cgroup, "pids/p", pids_max=70)
+    assert (machine.memory(), machine.available_memory()) == (5_000_000, 500_000)
+    assert machine.limits()["pids.max"] == 70
+
+
+def test_cores_of_a_process_in_a_real_cgroup():
+    version_2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    folder = Path("/sys/fs/cgroup", "" if version_2 else "cpu", f"helpers-test-{os.getpid()}")
+    quota = {"cpu.max": "100000 100000"} if version_2 else {"cpu.cfs_quota_us": "100000"}
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no cgroup can be made here: {error}")
+    try:
+        try:
+            for name, text in quota.items():
+                (folder / name).write_text(text)
+            join = f"open({str(folder / 'cgroup.procs')!r}, 'w').write(str(__import__('os').getpid()))"
+            printed(join)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no limit can be set on a cgroup here: {error}")
+        assert printed(f"{join}; from helpers import machine; print(machine.cores())") == "1"
+    finally:
+        folder.rmdir()
 
 
 def test_memory_is_some_of_that_of_the_computer():
@@ -192,9 +285,9 @@ def test_the_health_check_is_a_line_for_each_thing():
         assert str(check).startswith("ok " if check.ok else "LOOK ")
 
 
-def test_a_thread_a_program_a_process_and_a_port_are_to_be_had():
+def test_a_thread_a_program_a_lock_a_process_and_a_port_are_to_be_had():
     """What the rest of these tests need as well."""
-    assert [check.found for check in machine.health()[-4:] if not check.ok] == []
+    assert [check.found for check in machine.health()[-5:] if not check.ok] == []
 
 
 def test_a_failed_attempt_is_one_line_with_its_remedy(monkeypatch):
@@ -210,6 +303,58 @@ def test_a_failed_attempt_is_one_line_with_its_remedy(monkeypatch):
     assert str(failed).startswith("LOOK a port ")
     assert "OSError: " in str(failed)
     assert str(failed).endswith(" -> close the other")
+
+
+COMPLAIN = "from helpers import machine; print(*[c for c in machine.health() if not c.ok], sep='\\n')"
+
+
+def complaints(environment, *prefix):
+    """Return the lines of what is not well, in a Python of its own, and what it says of processes there."""
+    env = {**os.environ, **environment}
+    command = [*prefix, sys.executable, "-c"]
+    run = "from helpers import jobs, ways; ways.run([jobs.pi_sum], 'processes')"
+    tried = subprocess.run([*command, run], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, COMPLAIN], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    return [line for line in done.stdout.splitlines() if line[5:10] not in ("cores", "memor")], tried
+
+
+@pytest.mark.skipif(children.default_start_method() != "forkserver", reason="needs a server of forks")
+def test_a_temporary_folder_with_too_long_a_name_is_reported(tmp_path):
+    """The path of a socket has about a hundred characters at most."""
+    folder = tmp_path / ("x" * (95 - len(str(tmp_path))) or "x")
+    folder.mkdir()
+    [line], tried = complaints({"TMPDIR": str(folder)})
+    assert tried.stderr.splitlines()[-1] == "OSError: AF_UNIX path too long"
+    assert line.startswith("LOOK a process ")
+    assert line.endswith("OSError: AF_UNIX path too long -> set TMPDIR to a folder with a short name, "
+                         "such as /tmp, and start again")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "mount", ["mount -t tmpfs -o ro none /dev/shm", "mount -t tmpfs none /dev && mkdir /dev/fd"]
+)
+def test_shared_memory_that_cannot_be_written_is_reported(mount):
+    shell = ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$0" "$@"']
+    try:
+        subprocess.run([*shell, "true"], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+    lines, tried = complaints({}, *shell)
+    assert tried.returncode == 1
+    assert [line[:11] for line in lines] == ["LOOK a lock", "LOOK a proc"]
+    assert lines[0].endswith(
+        " -> let this process write to /dev/shm, which holds the locks that processes share"
+    )
+
+
+def test_a_wrong_start_method_is_reported():
+    lines, tried = complaints({"HELPERS_START_METHOD": "magic"})
+    assert tried.returncode == 1
+    assert [line[:11] for line in lines] == ["LOOK a lock", "LOOK a proc"]
+    assert {line.partition(" -> ")[2].partition(",")[0] for line in lines} == {
+        "unset the variable HELPERS_START_METHOD"
+    }
 
 
 def test_too_few_cores_and_too_little_memory_are_reported(cgroup):

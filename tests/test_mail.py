@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from email.utils import make_msgid
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,11 @@ def strict():
 # --- One mail ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["Hello.\n", ".\n..\nBye\n", "Grüße, 你好\n", "x" * 5000 + "\n", "\n"])
+TEXTS = ["Hello.\n", ".\n..\nBye\n", "Grüße, 你好\n", "x" * 5000 + "\n", "é" * 5000 + "\n", "\n"]
+FROM = ["From here\n\nFrom there\n", "From ü\n", "From " + "x" * 5000 + "\nFrom y\n", ">From\n.From \n"]
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *FROM])
 def test_a_mail_arrives_as_it_was_written(post, text):
     mail = letter(post, text=text, subject="Ihre Bestellung über 3 €")
     assert jobs.send_mail(mail) == mail.message_id
@@ -60,6 +64,16 @@ def test_a_mail_arrives_as_it_was_written(post, text):
     assert (arrived["From"], arrived["To"], arrived["Subject"]) == (mail.sender, mail.recipient, mail.subject)
     assert arrived.get_content() == text
     assert arrived["Received"].startswith("from localhost by localhost; ")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"), [("", "\n"), ("no end", "no end\n"), ("a\r\nb\rc\n", "a\nb\nc\n"), ("a\n\n", "a\n\n")]
+)
+def test_a_text_arrives_in_lines(post, text, lines):
+    mail = letter(post, text=text)
+    jobs.send_mail(mail)
+    (arrived,) = [there for there in post.mails() if there["Message-ID"] == mail.message_id]
+    assert arrived.get_content() == lines
 
 
 def test_a_plain_tuple_is_a_mail_too(post):
@@ -74,6 +88,9 @@ def test_a_plain_tuple_is_a_mail_too(post):
         ({"server": "here"}, ValueError, "server: expected host:port, got 'here'"),
         ({"subject": "Hi\nBcc: everybody@example.org"}, ValueError, "linefeed"),
         ({"recipient": ""}, ValueError, "recipient: expected an address"),
+        ({"recipient": "a@example.org, b"}, ValueError, "recipient: expected an address"),
+        ({"recipient": "ü@example.org"}, ValueError, "recipient: expected an address"),
+        ({"sender": "ü@example.org"}, ValueError, "sender: expected an address"),
     ],
 )
 def test_what_is_no_mail_is_refused(post, changes, error, words):
@@ -163,6 +180,22 @@ def test_a_recipient_that_is_not_known_is_refused_for_good(strict):
         (550, words),
         (250, "250 2.0.0 delivered"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "refused"),
+    [((1, 3), [3]), ((3, 1), [3]), ((4, 1, 3, 2), [3, 4]), ((3, 4), [3, 4]), ((1, 2), [])],
+)
+def test_a_mail_to_several_is_refused_with_any_of_them(strict, numbers, refused):
+    names = [f"customer{number}@example.org" for number in numbers]
+    mail, taken = letter(strict, recipient=", ".join(names)), [name for name in names if name[8] in "12"]
+    with pytest.raises(smtplib.SMTPRecipientsRefused) if refused else nullcontext() as error:
+        jobs.send_mail(mail)
+    if refused:
+        assert sorted(error.value.recipients) == [f"customer{number}@example.org" for number in refused]
+        assert {code for code, _ in error.value.recipients.values()} == {550}
+    delivered = [answer.recipient for answer in strict.log() if answer.code == 250]
+    assert delivered == ([", ".join(taken)] if taken else [])
 
 
 def test_it_may_keep_silent_about_the_first_mail():
@@ -313,6 +346,13 @@ def test_what_is_refused_for_good_is_shelved_with_the_server_s_words(strict):
     assert (shelved.function, shelved.number, len(shelved.errors)) == ("send_mail", 1, 2)
     assert "550" in shelved.errors[0]
     assert "no such mailbox here" in shelved.errors[0]
+
+
+def test_a_task_whose_mail_one_of_its_recipients_does_not_get_is_shelved(strict):
+    with jobqueue.launch_master(attempts=1) as master, jobqueue.launch_workers(master):
+        both = letter(strict, recipient="customer1@example.org, customer3@example.org")
+        trace = master.run("send_mail", [both])
+    assert "customer3@example.org: no such mailbox here" in trace.errors[0]
 
 
 @pytest.mark.parametrize("drop", [False, True])

@@ -246,6 +246,32 @@ def test_compare_takes_the_wall_time_of_a_trace():
     assert measure.compare(partial(trace, 3.0), partial(trace, 2.0), 1.0).ratios == (1.5,) * 14
 
 
+FAILING = partial(int, "two")
+FAILED = "^a job failed: ValueError: invalid literal for int"
+
+
+@pytest.mark.parametrize("jobs", [[FAILING] * 3, [*QUICK, FAILING]])
+@pytest.mark.parametrize("way", ["threads", "processes"])
+def test_speedups_of_jobs_that_fail_are_none(jobs, way):
+    with pytest.raises(RuntimeError, match=FAILED):
+        measure.speedups(jobs, (way,), (1,), rounds=1)
+
+
+def test_speedups_of_jobs_that_fail_in_a_worker_alone_are_none():
+    with pytest.raises(RuntimeError, match="a job failed: BrokenProcessPool: "):
+        measure.speedups([partial(end_unless, os.getpid())], ("processes",), (1,), rounds=1)
+
+
+def end_unless(pid):
+    if os.getpid() != pid:
+        os._exit(1)
+
+
+def test_weak_scaling_of_a_job_that_fails_is_none():
+    with pytest.raises(RuntimeError, match=FAILED):
+        measure.weak_scaling(FAILING, "threads", [1, 2], rounds=1)
+
+
 def test_compare_stops_at_a_job_that_failed():
     failing = partial(ways.run, [partial(int, "two")], "serial")
     with pytest.raises(RuntimeError, match="variant: a job failed: ValueError: invalid literal"):

@@ -47,6 +47,15 @@ def test_a_serial_part_is_done_in_every_round():
     assert len(calls) == 2 * 3  # all jobs one after another, then with one worker, then with two
 
 
+def test_jobs_that_fail_have_no_times():
+    failing = partial(int, "two")
+    with pytest.raises(RuntimeError, match="a job failed: ValueError: terms: expected a whole number"):
+        overhead.sweep([10, 0], count=2)
+    for serial, parallel in ((failing, jobs.pi_sum), (partial(jobs.pi_sum, 10), failing)):
+        with pytest.raises(RuntimeError, match="a job failed: ValueError: invalid literal"):
+            overhead.with_serial_part([serial], [parallel], [1], rounds=1)
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="terms"):
         overhead.sweep([])

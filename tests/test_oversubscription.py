@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from helpers import machine
+from helpers import children, machine
 from helpers.experiments import oversubscription
 
 
@@ -53,3 +53,12 @@ def test_crowds_refuse(arguments, complaint):
 def test_fewer_than_cores_are_allowed_still_make_two_crowds():
     crowds = oversubscription.crowds(most=1, rounds=1)
     assert [crowd.processes for crowd in crowds] == [machine.cores(), 2 * machine.cores()]
+
+
+def test_a_share_that_fails_has_no_time():
+    context = multiprocessing.get_context("spawn")
+    with (
+        children.serving(context, oversubscription._do_shares) as pipe,
+        pytest.raises(RuntimeError, match="a job failed: ValueError: terms: expected a whole number"),
+    ):
+        oversubscription._run([pipe], 0)

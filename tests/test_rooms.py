@@ -19,7 +19,7 @@ HOME = Path(helpers.__file__).parent
 
 # Each module, what it imports of the house (a dot: of its own room), and behind the bar what Python lacks.
 TABLE = """
-machine: checks | psutil
+machine: checks children ways | psutil
 jobs: checks
 checks:
 programs:

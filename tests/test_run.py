@@ -198,9 +198,9 @@ def test_an_old_python_can_parse_run():
     ast.parse((ROOT / "run.py").read_text("utf-8"), feature_version=(3, 7))
 
 
-def test_a_python_without_ensurepip_is_refused(copy, tmp_path):
-    (tmp_path / "ensurepip.py").write_text("raise ModuleNotFoundError(\"No module named 'ensurepip'\")")
-    assert_refused(run(copy, "test", PYTHONPATH=str(tmp_path)), "ensurepip", "python3-venv")
+def test_a_python_without_ensurepip_is_refused(copy):
+    (copy / "ensurepip.py").write_text("raise ModuleNotFoundError(\"No module named 'ensurepip'\")")
+    assert_refused(run(copy, "test"), "ensurepip", "python3-venv")
     assert not (copy / ".venv").exists()  # So the next start, with python3-venv there, succeeds.
 
 
@@ -347,6 +347,41 @@ def test_what_would_make_the_tests_mean_something_else_is_not_handed_on(ready):
     code, _, errors = run(ready, "test", "-x", PYTHONOPTIMIZE="1", PYTHONWARNINGS="error")
     assert code == 1
     assert "asserts are checked" in errors
+
+
+MEANINGS = ["PYTHONASYNCIODEBUG", "PYTHONMALLOCSTATS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "NUMBA_DISABLE_JIT"]
+SETTINGS = dict.fromkeys(MEANINGS, "1") | {
+    "PYTEST_ADDOPTS": "--no-such-option",
+    "PYTEST_PLUGINS": "no_such_plugin",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_that_would_fail_the_tests_is_not_handed_on(ready, name):
+    stand_in = next((ready / ".venv").rglob("pytest.py"))
+    stand_in.write_text("import os, sys; print(sorted(os.environ), file=sys.stderr)")
+    errors = run(ready, "test", "-x", **{name: SETTINGS[name]})[2]
+    assert "VIRTUAL_ENV" in errors
+    assert repr(name) not in errors
+
+
+@pytest.mark.parametrize("module", ["queue", "random", "socket", "select", "signal", "tempfile", "logging"])
+def test_a_module_of_the_user_s_that_has_a_name_of_python_s_own_is_not_imported(copy, tmp_path, module):
+    (tmp_path / f"{module}.py").write_text("raise SystemExit('a stray module')")
+    code, output, errors = run(copy, "--help", PYTHONPATH=os.pathsep.join([os.fspath(copy), str(tmp_path)]))
+    assert (code, errors) == (0, "")
+    assert output.startswith("python3 run.py lab")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no device that can stand in for a home")
+@pytest.mark.parametrize("home", [os.devnull, "/no/such/home", None])
+def test_a_home_that_cannot_be_written_is_replaced(ready, tmp_path, home):
+    stand_in = next((ready / ".venv").rglob("pytest.py"))
+    stand_in.write_text("import os; print('HOME is', os.environ['HOME'])")
+    mine = home is None
+    _, output, errors = run(ready, "test", "-x", HOME=str(tmp_path) if mine else home)
+    assert errors == ""
+    assert output.splitlines()[-1] == f"HOME is {tmp_path if mine else ready / '.venv' / 'home'}"
 
 
 def test_what_compiling_says_of_other_peoples_code_is_not_shown(ready):

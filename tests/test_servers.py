@@ -392,8 +392,8 @@ def test_the_figures_of_a_load():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"url": "https://127.0.0.1/"}, "url: expected http://host:port/path, got 'https://127.0.0.1/'"),
-        ({"url": None}, "url: expected http://host:port/path, got None"),
+        ({"url": "https://127.0.0.1/"}, "url: expected http://host/path, got 'https://127.0.0.1/'"),
+        ({"url": None}, "url: expected http://host/path, got None"),
         ({"requests": 0}, "requests: expected a whole number from 1 to 100000, got 0"),
         ({"requests": 2.0}, r"requests: expected a whole number from 1 to 100000, got 2\.0"),
         ({"clients": 101}, "clients: expected a whole number from 1 to 100, got 101"),

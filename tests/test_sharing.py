@@ -26,7 +26,7 @@ def test_what_processes_write_nobody_else_sees():
 
 def test_a_worker_that_cannot_sign_is_an_error(monkeypatch):
     monkeypatch.setattr(sharing, "board", None)
-    with pytest.raises(RuntimeError, match="a worker failed: AttributeError"):
+    with pytest.raises(RuntimeError, match="a job failed: AttributeError"):
         sharing._run([sharing.sign], "threads", 1)
 
 

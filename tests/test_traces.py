@@ -50,6 +50,13 @@ def test_figures_of_a_trace():
     assert TWO.errors == {1: "ValueError: no"}
 
 
+def test_a_trace_with_a_failed_job_gives_no_times_to_who_asks_for_good_ones():
+    with pytest.raises(RuntimeError, match=r"^a job failed: ValueError: no$"):
+        TWO.raise_for_errors()
+    good = replace(TWO, spans=TWO.spans[::2])
+    assert good.raise_for_errors() is good
+
+
 def test_jobs_that_take_turns_on_one_thread_keep_one_core_busy():
     first = span(0, ANNA, 0.0, 4.0, 2.0, samples=((1.0, 1.0), (3.0, 1.0)))
     second = span(1, ANNA, 1.0, 3.0, 2.0)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -38,6 +40,20 @@ def test_private_memory_counts_what_is_one_s_own(monkeypatch):
 
     monkeypatch.setattr(psutil.Process, "memory_full_info", hidden)
     assert worker_costs.private_memory() > 0.9 * len(own)
+
+
+def end_unless(pid):
+    if os.getpid() != pid:
+        os._exit(3)
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_a_process_that_does_not_start_has_no_costs(monkeypatch, method):
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: [method])
+    fake = SimpleNamespace(getpid=partial(end_unless, os.getpid()), getppid=os.getppid)
+    monkeypatch.setattr(worker_costs, "os", fake)
+    with pytest.raises(SystemExit, match=f"a process by {method} ended with exit code 3"):
+        worker_costs._start_costs("1")
 
 
 def test_start_costs_has_every_kind(capfd, recwarn):

@@ -47,7 +47,7 @@ def sweep(terms: Sequence[int], count: int = 40) -> Sweep:
         for length in terms:
             work = [partial(jobs.pi_sum, length)] * count
             for way, run in runs.items():
-                walls[way].append(min(run(work).wall for _ in range(5)))
+                walls[way].append(min(_wall(work, run) for _ in range(5)))
     sizes = tuple(wall / count for wall in walls["serial"])
     return Sweep(sizes, {way: tuple(seconds) for way, seconds in walls.items()})
 
@@ -58,14 +58,20 @@ def with_serial_part(
     """Let the master do some jobs alone, then processes the others; return the speed-up of the whole.
 
     Each ratio is the time of all jobs one after another, over the time with these workers, in one round.
+    Raises ValueError for arguments that make no sense, RuntimeError when a job fails.
     """
     if not serial or not parallel or not workers or rounds < 1:
         raise ValueError("expected at least one job of each kind, one number of workers and one round")
     ratios: dict[int, list[float]] = {n: [] for n in workers}
     with ExitStack() as stack:
+        one_by_one = stack.enter_context(ways.pool("serial"))
         runs = {n: stack.enter_context(ways.pool("processes", n)) for n in workers}
         for _ in range(rounds):
-            alone, rest = ways.run(serial, "serial").wall, ways.run(parallel, "serial").wall
+            alone, rest = _wall(serial, one_by_one), _wall(parallel, one_by_one)
             for n, run in runs.items():
-                ratios[n].append((alone + rest) / (ways.run(serial, "serial").wall + run(parallel).wall))
+                ratios[n].append((alone + rest) / (_wall(serial, one_by_one) + _wall(parallel, run)))
     return [Speedup("processes", n, tuple(values)) for n, values in ratios.items()]
+
+
+def _wall(jobs: Sequence[Job], run: ways.Run) -> float:
+    return run(jobs).raise_for_errors().wall

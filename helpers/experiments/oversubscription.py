@@ -116,7 +116,8 @@ def _run(workers: list[Connection], terms: int) -> Trace:
     for pipe in workers:
         pipe.send(terms)
     spans = tuple(pipe.recv() for pipe in workers)
-    return Trace("processes", spans, tuple(span.worker for span in spans), os.getpid())
+    trace = Trace("processes", spans, tuple(span.worker for span in spans), os.getpid())
+    return trace.raise_for_errors()
 
 
 def _do_shares(pipe: Connection) -> None:

@@ -130,7 +130,4 @@ def _count(add: Job, threads: int, times: int, counter: Counter) -> Count:
 
 def _run(jobs: list[Job], way: str, workers: int) -> Trace:
     """Run the jobs; a job that failed would be taken for a lost update, so it is an error."""
-    trace = ways.run(jobs, way, workers)
-    if trace.errors:
-        raise RuntimeError(f"a worker failed: {', '.join(trace.errors.values())}")
-    return trace
+    return ways.run(jobs, way, workers).raise_for_errors()

@@ -90,6 +90,8 @@ def _start_costs(rounds: str) -> dict[str, list[float]]:
             worker.join()
             if number:  # round 0 is the warm-up
                 costs[kind].append(time.perf_counter() - began)
+            if code := getattr(worker, "exitcode", 0):
+                sys.exit(f"a process by {kind} ended with exit code {code}")
     return costs
 
 
@@ -207,6 +209,6 @@ _MEASUREMENTS: dict[str, Callable[..., object]] = {
 
 if __name__ == "__main__":
     if sys.argv[1] == "start-costs":  # ``answer`` would watch its input in a second thread
-        print(json.dumps(_start_costs(sys.argv[2])), flush=True)
+        print(programs._ANSWER + json.dumps(_start_costs(sys.argv[2])), flush=True)
         sys.exit()
     programs.answer(_MEASUREMENTS[sys.argv[1]], *sys.argv[2:])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from statistics import median
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from helpers import checks
 
@@ -64,8 +64,7 @@ def load(url: str, requests: int = 200, clients: int = 8, crash_at: int | None =
 
 
 def _check(url: str, requests: int, clients: int, crash_at: int | None) -> None:
-    if not isinstance(url, str) or not url.startswith("http://"):
-        raise ValueError(f"url: expected http://host:port/path, got {url!r}")
+    checks.http(url)
     checks.whole(1, 100_000, requests=requests)
     checks.whole(1, 100, clients=clients)
     if crash_at is not None:
@@ -117,7 +116,7 @@ def _crash(url: str, on_its_way: threading.Event) -> None:
 @contextmanager
 def _sent(url: str) -> Iterator[HTTPConnection]:
     """Send a request on a connection of its own, as each of a crowd of strangers would."""
-    parts = urlsplit(url)
-    with closing(HTTPConnection(parts.netloc, timeout=_ANSWER_TIMEOUT)) as server:
-        server.request("GET", f"{parts.path or '/'}?{parts.query}")
+    host, page = checks.http(url)
+    with closing(HTTPConnection(host, timeout=_ANSWER_TIMEOUT)) as server:
+        server.request("GET", page)
         yield server
