@@ -193,7 +193,12 @@ def ask(module: str, *arguments: str) -> Any:
 def answer(measure: Callable[..., object], *arguments: object) -> None:
     """In such a program: measure, and print the answer. Leave when nobody waits for it any more."""
     when_input_closes(lambda: os._exit(1))
-    print(_ANSWER + json.dumps(measure(*arguments)), flush=True)
+    print_answer(measure(*arguments))
+
+
+def print_answer(value: object) -> None:
+    """In such a program: print the answer so that ``ask`` finds it among other lines."""
+    print(_ANSWER + json.dumps(value), flush=True)
 
 
 _ANSWER = "answer: "

@@ -54,7 +54,7 @@ def test_a_module_that_cannot_be_imported_is_named_in_one_line(file: Path, text:
     file.write_text(text)
     with (
         jobqueue.launch_master() as master,
-        pytest.raises(QueueError, match="^worker: --allow my_tasks: it cannot be imported .*") as failed,
+        pytest.raises(QueueError, match="worker: --allow my_tasks: it cannot be imported") as failed,
     ):
         jobqueue.launch_workers(master, allow=["my_tasks"])
     assert "\n" not in str(failed.value)
@@ -82,14 +82,14 @@ def test_a_changed_file_is_run_in_its_new_form_by_new_workers_and_old_ones_are_n
 def test_of_one_worker_that_is_old_a_batch_warns_once(file: Path) -> None:
     with jobqueue.launch_master() as master, jobqueue.launch_workers(master, allow=["my_tasks"]):
         os.utime(file, (1, 1))
-        with pytest.warns(UserWarning) as told:
+        with pytest.warns(UserWarning, match="as it was when it started") as told:
             assert list(master.map("my_tasks:power", range(50), timeout=SOON)) == [n * n for n in range(50)]
         assert len(told) == 1
 
 
 @pytest.mark.parametrize("name", ["my_tasks:", ":power", "my tasks:power", "a:b:c", "", "cube", 3, None])
 def test_what_is_no_name_of_a_function_is_refused_where_it_is_given(name: object) -> None:
-    with pytest.raises(ValueError, match="function: expected one of square, .* or module:function, got"):
+    with pytest.raises(ValueError, match=r"function: expected one of square, .* or module:function, got"):
         functions.check_name(name)  # type: ignore[arg-type]
 
 

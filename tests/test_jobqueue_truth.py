@@ -252,12 +252,16 @@ def test_a_master_that_has_no_place_for_a_visitor_says_so_and_lets_others_in_aga
         process.rlimit(limit, (most, before[1]))
         with contextlib.ExitStack() as visitors:
             with pytest.raises(QueueError, match="can take no more visitors now: try again later") as told:
-                for _ in range(200):
-                    visitors.enter_context(jobqueue.Client(master.host, master.port, KEY))
+                _crowd(master, visitors)
             assert not isinstance(told.value, MasterGone)
         process.rlimit(limit, before)
         assert until(lambda: _can_visit(master))
         assert list(master.map("square", [3], timeout=SOON)) == [9]
+
+
+def _crowd(master: jobqueue.Master, visitors: contextlib.ExitStack) -> None:
+    for _ in range(200):
+        visitors.enter_context(jobqueue.Client(master.host, master.port, KEY))
 
 
 def _can_visit(master: jobqueue.Master) -> bool:

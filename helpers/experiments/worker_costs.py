@@ -6,7 +6,6 @@ it started when the kernel is gone.
 """
 
 import asyncio
-import json
 import multiprocessing
 import os
 import queue
@@ -209,6 +208,6 @@ _MEASUREMENTS: dict[str, Callable[..., object]] = {
 
 if __name__ == "__main__":
     if sys.argv[1] == "start-costs":  # ``answer`` would watch its input in a second thread
-        print(programs._ANSWER + json.dumps(_start_costs(sys.argv[2])), flush=True)
+        programs.print_answer(_start_costs(sys.argv[2]))
         sys.exit()
     programs.answer(_MEASUREMENTS[sys.argv[1]], *sys.argv[2:])

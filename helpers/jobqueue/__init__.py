@@ -24,6 +24,30 @@ protocol   the names of what a master serves, and how to reach it
 transport  the sockets below
 key        where the key is found, and what is dangerous with it
 errors     what can go wrong that a user can mend
+
+Times, in seconds, and what each bounds
+
+what                default     where it is set            what it bounds
+lease               5           master --lease             how long a worker keeps tasks without a heartbeat
+heartbeat interval  lease / 4,  follows the lease          how often a worker sends one
+                    0.5 at most
+attempts            3           master --attempts          how often a task is tried; then it is a dead letter
+retry delay         0.1         master --retry-delay       the pause after a first error; it doubles each time
+client time-out     lease       follows the lease          how long the tasks of a client are kept that has no
+                                                           connection any more; with a journal, for ever
+timeout             none        map, run, submit, wait,    the whole call, whatever it waits for
+                                as_completed, in_order
+reconnect           0           worker --reconnect         how long a worker waits for a lost master
+CONNECT_TIMEOUT     5           transport                  how long connecting and proving the key may take
+SILENCE_TIMEOUT     10          transport                  how long the other computer may be silent, by TCP's
+                                                           own probes, before the connection is lost; and how
+                                                           long a visitor may take to prove the key
+GIVE_BACK_TIMEOUT   0.5         session                    how long a worker that must leave tries to give its
+                                                           tasks back; if it fails, their lease runs out
+READY, GRACE        30, 1.5     programs                   how long a program may take to start, and to leave
+
+So the tasks of a client that was killed are gone a lease later, of one whose cable was cut, a lease after
+SILENCE_TIMEOUT. A master that was stopped and goes on adds the time in which it heard nothing to all leases.
 """
 
 from helpers.jobqueue.batch import Batch

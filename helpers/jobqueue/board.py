@@ -409,8 +409,8 @@ class Board:
             task.holder = None
             if len(lost) == 1:
                 error = (
-                    f"worker {worker} sent no heartbeat for {self.lease:g} s: it has died, was stopped or cut "
-                    "off, or its task kept the GIL"
+                    f"worker {worker} sent no heartbeat for {self.lease:g} s: it has died, was stopped or "
+                    "cut off, or its task kept the GIL"
                 )
                 self._fail(task, worker, error, None, now)
             else:
