@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.managers import BaseManager
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -91,10 +93,17 @@ def plain_queues() -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def board(batch: int) -> Iterator[tuple[Callable[[int], None], jobqueue.Master]]:
+def board(
+    batch: int, journal: bool = False, fsync: bool = False
+) -> Iterator[tuple[Callable[[int], None], jobqueue.Master]]:
     """Start our master and workers that take ``batch`` tasks at a time; hand out the same, and the master."""
-    with jobqueue.launch_master() as master, jobqueue.launch_workers(master, WORKERS, prefetch=batch):
-        yield lambda count: drain(master.map("square", range(count))), master
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "board.db") if journal else None
+        with (
+            jobqueue.launch_master(journal=file, fsync=fsync) as master,
+            jobqueue.launch_workers(master, WORKERS, prefetch=batch),
+        ):
+            yield lambda count: drain(master.map("square", range(count))), master
 
 
 def drain(values: Iterator[Any]) -> None:
@@ -117,15 +126,21 @@ def compare(tiny: bool) -> None:
         plain_queues() as plain,
         board(1) as (single, _),
         board(BATCH) as (batches, _),
+        board(1, journal=True) as (single_on_disk, _),
+        board(BATCH, journal=True) as (batches_on_disk, _),
+        board(BATCH, journal=True, fsync=True) as (batches_on_safe_disk, _),
         ProcessPoolExecutor(WORKERS, context) as pool,
         engine.launch(WORKERS) as cluster,
     ):
         calls: dict[str, tuple[Callable[[int], object], int, str]] = {
             "two plain queues": (plain, small, ""),
-            "leases, one at a time": (single, small, "at least 1.5"),
-            f"leases, {BATCH} at a time": (batches, large, "at least 30"),
+            "leases, one at a time": (single, small, "at least 2.6"),
+            "the same, with a journal": (single_on_disk, small, ""),
+            f"leases, {BATCH} at a time": (batches, large, "at least 37"),
+            "the same with a journal": (batches_on_disk, large, "at least half of that"),
+            "the same with its fsync": (batches_on_safe_disk, large, ""),
             "ProcessPoolExecutor": (lambda n: drain(pool.map(square, range(n))), small, ""),
-            f"the same, {BATCH} at a time": (
+            f"its map, {BATCH} at a time": (
                 lambda n: drain(pool.map(square, range(n), chunksize=BATCH)), large, ""),
             "dask.distributed": (
                 lambda n: cluster.client.gather(cluster.client.map(square, range(n), pure=False)), few, ""),
