@@ -372,8 +372,8 @@ from helpers import engine
 from helpers.jobqueue import functions
 cluster = engine.launch(workers=2, tls=True)
 futures = cluster.client.map(functions.find("pi_sum"), [100_000_000] * 4, pure=False)
-print("ready", cluster.certificates[0].parent, flush=True)
 try:
+    print("ready", cluster.certificates[0].parent, flush=True)
     cluster.client.gather(futures)
 finally:
     print("left", flush=True)

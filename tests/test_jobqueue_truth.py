@@ -82,7 +82,8 @@ def test_an_argument_that_the_master_has_no_memory_for_is_told_as_that() -> None
     with jobqueue.launch_master() as master:
         import resource
 
-        psutil.Process(master.pid).rlimit(resource.RLIMIT_AS, (400 * 2**20,) * 2)
+        process = psutil.Process(master.pid)
+        process.rlimit(resource.RLIMIT_AS, (process.memory_info().vms + 250 * 2**20, resource.RLIM_INFINITY))
         with pytest.raises(QueueError, match="has no memory for that") as error:
             master.submit("hash_bytes", [bytes(300 * 2**20)])
         assert not isinstance(error.value, MasterGone)

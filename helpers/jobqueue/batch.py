@@ -26,7 +26,6 @@ most: so any number of tasks needs bounded memory, here and at the master."""
 _MESSAGE = 1000  # tasks or results in one message, at most
 _COLLECT_INTERVAL = 0.0005  # seconds between two calls for results, so that the second brings more than one
 _COLLECT_TIMEOUT = 0.5  # seconds that the master waits for results in one call
-_ANSWER_TIMEOUT = 1  # seconds more that a master may need to answer, before it is asked again
 _CANCEL_TIMEOUT = 0.3  # seconds that a master has to answer when we leave
 _LONELY = 2  # seconds without a result after which we look whether there is a worker at all
 
@@ -211,11 +210,12 @@ class Batch:
         time.sleep(max(0, self._collected + _COLLECT_INTERVAL - began))
         while (left := math.inf if end is None else end - time.monotonic()) > 0:
             turn = min(_COLLECT_TIMEOUT, left)
-            limit = min(turn + _ANSWER_TIMEOUT, left + 0.1)
             try:
-                results = self._master.ask("collect", self.name, self._seen, _MESSAGE, turn, timeout=limit)
+                results = self._master.ask(
+                    "collect", self.name, self._seen, _MESSAGE, turn, timeout=_left(end)
+                )
             except TimeoutError:
-                continue  # a collect asks for what the last one has asked for, if its answer is lost
+                break
             if results is None:  # the master has forgotten us, as we were away for too long
                 self._join(self._master)
                 self._give_again(end)
@@ -225,14 +225,14 @@ class Batch:
                 return
             elif time.perf_counter() - looked > _LONELY:
                 looked = math.inf
-                self._look_for_workers(began)
+                self._look_for_workers(end)
         raise TimeoutError(
             f"{len(self._out)} tasks still out ({self._names_of_those_out()}) and the time for them is over"
             ": are workers running, and does a task take longer than that?"
         )
 
-    def _look_for_workers(self, since: float) -> None:
-        if not self._master.ask("stats", timeout=_ANSWER_TIMEOUT)[-1]:
+    def _look_for_workers(self, end: float | None) -> None:
+        if not self._master.ask("stats", timeout=_left(end))[-1]:
             warnings.warn(
                 f"no worker is connected to this master, and {len(self._out)} tasks wait: launch some, as by "
                 "jobqueue.launch_workers(master, 2)",

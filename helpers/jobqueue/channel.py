@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from helpers.jobqueue.errors import MasterGone, NobodyThere, QueueError, is_lost, own_trouble
+from helpers.jobqueue.errors import MasterGone, NobodyThere, QueueError, is_lost, is_ours, own_trouble
 from helpers.jobqueue.transport import CONNECT_TIMEOUT, Stream, dial, pack
 
 _IDLE = 2  # channels that are kept for the next who asks
@@ -48,13 +48,12 @@ class Channel:
         try:
             stream.send(call, end)
             problem, value = pickle.loads(stream.receive(end))
-        except TimeoutError:
-            self.close()
-            raise TimeoutError(
-                f"the master at {self._where} has not answered {method} for {timeout:g} s"
-            ) from None
         except (OSError, EOFError) as error:
             self.close()
+            if is_ours(error):
+                raise TimeoutError(
+                    f"the master at {self._where} has not answered {method} for {timeout:g} s"
+                ) from None
             self._fail(error)
         except BaseException:  # an interrupt, or no memory: a half-read answer must not be left behind
             self.close()

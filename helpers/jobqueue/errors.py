@@ -57,6 +57,11 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, EOFError | ConnectionError) or getattr(error, "errno", None) in _LOST
 
 
+def is_ours(error: BaseException) -> bool:
+    """Tell whether an error is a time-out of our own; the system's, of a connection that is lost, is none."""
+    return isinstance(error, TimeoutError) and error.errno is None
+
+
 def own_trouble(error: OSError) -> QueueError:
     """Return what to say of an error that is this computer's, and not the other side's."""
     code = error.errno or 0

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, answer_challenge, deliver_cha
 from multiprocessing.util import is_exiting
 from typing import Any
 
-from helpers.jobqueue.errors import KeyRefused, NobodyThere, QueueError, is_lost, own_trouble
+from helpers.jobqueue.errors import KeyRefused, NobodyThere, QueueError, is_lost, is_ours, own_trouble
 
 CONNECT_TIMEOUT = 5
 """Seconds that an address has to answer a new visitor."""
@@ -182,11 +182,11 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
     where = f"{host}:{port}"
     try:
         plain = tuned(socket.create_connection((host, port), timeout))
-    except TimeoutError:
-        raise
     except (OverflowError, UnicodeError) as error:
         raise NobodyThere(f"nothing answers at {where} ({error}): check host and port") from None
     except OSError as error:
+        if is_ours(error):
+            raise
         if is_lost(error) or isinstance(error, socket.gaierror):
             raise NobodyThere(
                 f"nothing answers at {where} ({error}): start the master first, check host and port"
@@ -213,7 +213,7 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
             raise TimeoutError(f"the master at {where} has not answered for {timeout:g} s") from None
         if is_lost(error):
             raise NobodyThere(f"the master at {where} left while connecting ({error})") from None
-        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+        if isinstance(error, OSError) and not is_ours(error):
             raise own_trouble(error) from error
         raise
 
