@@ -400,3 +400,17 @@ def test_a_program_may_end_with_results_still_out() -> None:
     """Python takes its modules apart before the generator, most of all where there is no GIL."""
     done = subprocess.run([sys.executable, "-c", LEFT_HALF_WAY], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+
+
+def test_a_batch_without_workers_says_so_once(
+    alone: jobqueue.Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "_LONELY", 0.1)
+    batch = alone.submit("square", [3, 4])
+    with pytest.warns(
+        UserWarning, match=r"no worker is connected to .* \(tasks out: 2\): launch some"
+    ) as told:
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                batch.wait(0.8)
+    assert len(told) == 1

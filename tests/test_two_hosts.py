@@ -146,7 +146,9 @@ class Network:
 
     def client(self, host, where, tasks=TASKS, terms=TERMS):
         """Start a client on a host and wait until it has given its tasks to the master."""
-        program = self.start(host, "-c", CLIENT, *where, self.key_file, "pi_sum", *[str(terms)] * tasks)
+        quiet = ["-W", "ignore:no worker is connected"]  # yet
+        arguments = [*where, self.key_file, "pi_sum", *[str(terms)] * tasks]
+        program = self.start(host, *quiet, "-c", CLIENT, *arguments)
         assert program.stdout.readline() == "given\n", program.stderr.read()
         return program
 

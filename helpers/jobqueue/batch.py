@@ -60,6 +60,7 @@ class Batch:
         self._out: dict[int, tuple[float, bytes]] = {}  # by number: when it was given, its packed argument
         self._given = self._bytes = 0
         self._collected = 0.0  # when results came for the last time
+        self._looked = False  # for workers
         self._stale: set[str] = set()  # workers that run an old form of the function, and were told of
         self._master = master
         self._leave: weakref.finalize[Any, Batch] | None = None
@@ -206,7 +207,6 @@ class Batch:
     def _collect(self, end: float | None) -> None:
         """Wait for results, and note them."""
         began = time.perf_counter()
-        looked = began
         time.sleep(max(0, self._collected + _COLLECT_INTERVAL - began))
         while (left := math.inf if end is None else end - time.monotonic()) > 0:
             turn = min(_COLLECT_TIMEOUT, left)
@@ -223,8 +223,8 @@ class Batch:
                 self._collected = time.perf_counter()
                 self._note(results, self._collected)
                 return
-            elif time.perf_counter() - looked > _LONELY:
-                looked = math.inf
+            elif time.perf_counter() - began > _LONELY and not self._looked:
+                self._looked = True
                 self._look_for_workers(end)
         raise TimeoutError(
             f"{len(self._out)} tasks still out ({self._names_of_those_out()}) and the time for them is over"
@@ -234,7 +234,7 @@ class Batch:
     def _look_for_workers(self, end: float | None) -> None:
         if not self._master.ask("stats", timeout=_left(end))[-1]:
             warnings.warn(
-                f"no worker is connected to this master, and {len(self._out)} tasks wait: launch some, as by "
+                f"no worker is connected to this master (tasks out: {len(self._out)}): launch some, as by "
                 "jobqueue.launch_workers(master, 2)",
                 stacklevel=2,
             )
