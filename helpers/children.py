@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
+_PARENT_CHECK = 0.5  # seconds between two looks at whether the parent is there
+
 Context = Any
 """What ``multiprocessing.get_context`` returns: its types know no ``Process``."""
 
@@ -29,15 +31,30 @@ def default_start_method() -> str:
 
 
 def leave_with_parent() -> None:
-    """Make this child process end when the process that started it is gone, however that came about."""
+    """Make this child process end when the process that started it is gone, however that came about.
+
+    A pipe tells of it at once; but not where another child has inherited the parent's end of it by a fork, so
+    the parent itself is looked for, too (on POSIX; on Windows, children inherit no pipes).
+    """
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+        while parent.is_alive() and (os.name != "posix" or _is_there(parent.pid)):
+            parent.join(_PARENT_CHECK)
+        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    if parent is not None:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextmanager

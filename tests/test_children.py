@@ -87,19 +87,27 @@ from helpers import children
 
 def live():
     children.leave_with_parent()
-    os.write(1, f"{os.getpid()}\\n".encode())
+    os.write(1, f"child {os.getpid()}\\n".encode())
     time.sleep(60)
 
 if __name__ == "__main__":
     multiprocessing.get_context(sys.argv[1]).Process(target=live).start()
+    if sys.argv[2:] and not os.fork():  # a sibling that inherits all of the parent's pipes
+        print("sibling", os.getpid(), flush=True)
+        time.sleep(60)
 """
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_child_leaves_with_its_parent(method, tmp_path):
+@pytest.mark.parametrize("siblings", [0, 1][: 1 + (os.name == "posix")])
+def test_a_child_leaves_with_its_parent(method, siblings, tmp_path):
     file = tmp_path / "orphan.py"
     file.write_text(ORPHAN)
-    with subprocess.Popen([sys.executable, file, method], stdout=subprocess.PIPE, text=True) as parent:
-        child = psutil.Process(int(parent.stdout.readline()))
+    command = [sys.executable, file, method, *["sibling"] * siblings]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        pids = dict(parent.stdout.readline().split() for _ in range(1 + siblings))
+        family = {name: psutil.Process(int(pid)) for name, pid in pids.items()}
         parent.kill()
-    assert until(lambda: gone(child), within=GONE)
+    assert until(lambda: gone(family["child"]), within=GONE)
+    if siblings:
+        family["sibling"].kill()
