@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 _PARENT_CHECK = 0.5  # seconds between two looks at whether the parent is there
@@ -36,25 +37,19 @@ def leave_with_parent() -> None:
     A pipe tells of it at once; but not where another child has inherited the parent's end of it by a fork, so
     the parent itself is looked for, too (on POSIX; on Windows, children inherit no pipes).
     """
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        while parent.is_alive() and (os.name != "posix" or _is_there(parent.pid)):
-            parent.join(_PARENT_CHECK)
-        os._exit(1)
-
-    if parent is not None:
-        threading.Thread(target=watch, daemon=True).start()
+    if (parent := multiprocessing.parent_process()) and parent.pid:
+        threading.Thread(target=_leave_after, args=(parent, parent.pid), daemon=True).start()
 
 
-def _is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)  # sends nothing
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def _leave_after(parent: BaseProcess, pid: int) -> None:
+    while parent.is_alive():
+        parent.join(_PARENT_CHECK)
+        if os.name == "posix":
+            try:
+                os.kill(pid, 0)  # sends nothing
+            except ProcessLookupError:
+                break
+    os._exit(1)
 
 
 @contextmanager
