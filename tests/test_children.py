@@ -93,7 +93,7 @@ def live():
 if __name__ == "__main__":
     multiprocessing.get_context(sys.argv[1]).Process(target=live).start()
     if sys.argv[2:] and not os.fork():  # a sibling that inherits all of the parent's pipes
-        print("sibling", os.getpid(), flush=True)
+        os.write(1, f"sibling {os.getpid()}\\n".encode())
         time.sleep(60)
 """
 
