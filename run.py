@@ -239,13 +239,16 @@ def parts() -> list[list[str]]:
     """Return the arguments for pytest of the parts that go side by side, as all wait much of their time.
 
     The notebooks go one after the other, so that none takes the time of another or finds its files. While the
-    first of them need all cores, the second part does what waits most.
+    first of them need all cores, the second part does what waits most. All take about the same time.
     """
-    names = ("test_nbval_checks", "test_kernels", "test_two_hosts", "test_engine", "test_jobqueue*")
-    machines = [str(path) for name in names for path in sorted((ROOT / "tests").glob(f"{name}.py"))]
+    after = ("jobqueue_truth", "jobqueue_storm", "jobqueue_chaos")
+    waits = ("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*", "journal", "devmode", "servers")
+    found = [[path for name in names for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
+             for names in (after, waits)]  # fmt: skip
+    last, second = found[0], [path for path in found[1] if path not in found[0]]
     counted = ["--cov=helpers", "--cov-report="]
-    others = ["tests", *(f"--ignore={path}" for path in machines)]
-    return [["notebooks"], [*counted, *machines], [*counted, *others]]
+    others = ["tests", *(f"--ignore={path}" for path in last + second)]
+    return [[*counted, "notebooks", *map(str, last)], [*counted, *map(str, second)], [*counted, *others]]
 
 
 def test(arguments: list[str]) -> int:
