@@ -242,7 +242,7 @@ def parts() -> list[list[str]]:
     first of them need all cores, the second part does what waits most. All take about the same time.
     """
     after = ("jobqueue_truth", "jobqueue_storm", "jobqueue_chaos")
-    waits = ("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*", "journal", "devmode", "servers")
+    waits = ("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*")
     found = [[path for name in names for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
              for names in (after, waits)]  # fmt: skip
     last, second = found[0], [path for path in found[1] if path not in found[0]]

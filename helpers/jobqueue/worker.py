@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers import programs
 from helpers.jobqueue import functions
@@ -37,10 +37,10 @@ _FINISH_TIMEOUT = 0.5  # seconds for the task in hand when whoever started this 
 _RECONNECT_INTERVAL = 0.1  # seconds between two tries
 
 
-def work_plain(manager: "QueueManager") -> None:
+def work_plain(manager: "QueueManager", stopping: threading.Event) -> None:
     """Square numbers, as the article's worker does, until there has been none for a second."""
     tasks, results = manager.get_task_queue(), manager.get_result_queue()
-    while True:
+    while not stopping.is_set():
         try:
             n = tasks.get(timeout=1)
         except queue.Empty:
@@ -89,26 +89,43 @@ def _allow(modules: list[str]) -> None:
 
 
 def _plain(options: argparse.Namespace, key: bytes) -> None:
-    """Be the article's worker, and leave at once when told to."""
+    """Be the article's worker."""
     from multiprocessing.managers import RemoteError
 
     from helpers.jobqueue.protocol import connect
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), programs.interrupt_once)
+    stopping = threading.Event()
+    _when_told(stopping, lambda: os._exit(0))
     if options.until_stdin_closes:
         programs.when_input_closes(lambda: os._exit(0))
     manager = connect(options.host, options.port, key)
     try:
         print(f"connected to {options.host}:{options.port}", flush=True)
-        work_plain(manager)
+        work_plain(manager, stopping)
     except RemoteError as error:
         raise QueueError(f"the master could not do that: {str(error).strip().splitlines()[-1]}") from None
     except (OSError, EOFError) as error:
         if not is_lost(error):
             raise QueueError(f"a task could not be read, or there was trouble of my own: {error}") from None
         raise MasterGone("the master went away: start it again, then this worker") from None
+
+
+def _when_told(stopping: threading.Event, leave: Callable[[], object]) -> None:
+    """Finish the task in hand on the first Ctrl-C, SIGTERM or SIGHUP, and leave at once on the second."""
+    told = count()
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        if next(told):  # the second may come in the middle of the first
+            leave()
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+
+
+def _leave() -> NoReturn:
+    raise Leave
 
 
 class _Worker:
@@ -123,7 +140,9 @@ class _Worker:
 
     def run(self) -> None:
         """Work until told to stop. Raises QueueError when the master is not there, or not any more."""
-        self._leave_when_told()
+        _when_told(self._stopping, _leave)
+        if self._options.until_stdin_closes:
+            programs.when_input_closes(self._finish_soon)
         self._work()
         while True:
             try:
@@ -175,21 +194,6 @@ class _Worker:
         if isinstance(error, MasterGone):
             error = MasterGone("the master went away: start it again, then this worker")
         leave_at_once(error)
-
-    def _leave_when_told(self) -> None:
-        """Finish the task in hand on the first Ctrl-C, SIGTERM or SIGHUP, and leave at once on the second."""
-        told = count()
-
-        def stop(*_: object) -> None:
-            self._stopping.set()
-            if next(told):  # the second may come in the middle of the first
-                raise Leave
-
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), stop)
-        if self._options.until_stdin_closes:
-            programs.when_input_closes(self._finish_soon)
 
     def _finish_soon(self) -> None:
         """Leave in a while; give the task in hand back if it takes longer."""
