@@ -82,18 +82,20 @@ def clocked(job: Job, ends: type[BaseException] = KeyboardInterrupt) -> Clocked:
     A job with a parameter ``tick`` is handed a function that looks at the clocks whenever it is called.
     Whatever a job raises is its error, but ``ends``, by which the one who waits for it is told to leave.
     """
+    value: Any = None
+    error: BaseException | None = None
     watch = Watch() if ticks(job) else None
     started, cpu_before = time.perf_counter(), time.thread_time()
-    value, error = None, None
     try:
         value = job(tick=watch.tick) if watch else job()
     except BaseException as exception:
         if isinstance(exception, ends):
             raise
-        error = text_of(exception)
+        error = exception
+    if watch:
+        return watch.stop(value, error)
     cpu = time.thread_time() - cpu_before
-    samples = tuple(watch.samples) if watch else ()
-    return started, time.perf_counter(), cpu, samples, value, error
+    return started, time.perf_counter(), cpu, (), value, None if error is None else text_of(error)
 
 
 async def timed_in_loop(number: int, job: Job, given: float) -> Span:
