@@ -121,6 +121,18 @@ def test_killed_kernel_takes_all_with_it(kernel, mark):
     assert left_behind(mark) == []
 
 
+def test_a_cell_writes_a_module_and_the_next_runs_it_on_workers(kernel, tmp_path):
+    _, client = kernel
+    for cell in (
+        f"import os; os.chdir({str(tmp_path)!r})",
+        "%%writefile my_tasks.py\ndef cube(n):\n    return n * n * n",
+        "with jobqueue.launch_workers(master, 2, allow=['my_tasks']) as mine:\n    workers.stop()\n"
+        "    assert list(master.map('my_tasks:cube', [2, 3])) == [8, 27]",
+    ):
+        content = client.execute_interactive(cell, timeout=60)["content"]
+        assert content["status"] == "ok", content
+
+
 @pytest.mark.parametrize("code", [WAYS, MAP], ids=["ways", "jobqueue"])
 def test_interrupted_cell_returns_and_can_run_again(kernel, mark, code):
     manager, client = kernel

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SERIES = tuple(path.name for path in NOTEBOOKS)
 
-MOST_CELLS, MOST_LINES, FEW_LINES, MOST_WORDS, MANY_WORDS = 55, 15, 3, 160, 120
+MOST_CELLS, MOST_LINES, FEW_LINES, MOST_WORDS, MANY_WORDS = 45, 15, 3, 160, 120
 TAGS = {"nbval-ignore-output", "raises-exception", "solution", "hide-input"}
 OPENING = ("You will do", "You will see", "You need")
 CLOSING = ("What we saw", "On your own", "Further reading")
