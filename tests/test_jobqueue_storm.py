@@ -231,6 +231,7 @@ def storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storm]:
 
 
 @posix
+@pytest.mark.timeout(SECONDS + 150)
 def test_a_storm_costs_no_task_and_every_error_names_its_cause(storm: Storm) -> None:
     storm.blow()
     storm.calm()
@@ -275,6 +276,7 @@ def general(text: str) -> str:
 
 
 @posix
+@pytest.mark.timeout(SECONDS + 150)
 def test_a_master_that_is_killed_again_and_again_costs_a_batch_nothing(tmp_path: Path) -> None:
     tasks, chance = 500 * KILLS, random.Random()
     launch: dict[str, Any] = {"key": "a key for a storm", "journal": tmp_path / "board.db"}
