@@ -101,15 +101,32 @@ def test_a_crashed_thread_takes_all_others_with_it():
     assert accident.trace.pids == {accident.trace.master}
 
 
-def test_a_crash_that_comes_when_another_thread_is_done_is_played_again(monkeypatch):
-    crash = after(accidents.thread_crashes)
+def too_late(crash):
     first, *others = crash.trace.spans
     done = replace(first, samples=((crash.moment - 1, 0.0),) * accidents._SLICES, error=None)
-    late = replace(crash, trace=replace(crash.trace, spans=(done, *others)))
+    return replace(crash, trace=replace(crash.trace, spans=(done, *others)))
+
+
+def test_a_crash_that_comes_when_another_thread_is_done_is_played_again(monkeypatch):
+    crash = after(accidents.thread_crashes)
+    late = too_late(crash)
     assert late.finished == [1]
     plays = iter([late, late, crash])
     monkeypatch.setattr(accidents, "_run", lambda scene: next(plays))
     assert accidents.thread_crashes() is crash
+
+
+def test_a_scene_that_fails_says_why(monkeypatch):
+    monkeypatch.setenv("HELPERS_START_METHOD", "magic")
+    with pytest.raises(RuntimeError, match=r"the scene worker-killed failed with exit code 1: (.|\n)*magic"):
+        accidents.worker_killed()
+
+
+def test_a_scene_that_always_comes_too_late_is_given_up(monkeypatch):
+    late = too_late(after(accidents.thread_crashes))
+    monkeypatch.setattr(accidents, "_run", lambda scene: late)
+    with pytest.raises(RuntimeError, match=r"came too late \d+ times: this computer is too busy for it now"):
+        accidents.thread_crashes()
 
 
 def test_an_exception_in_a_thread_ends_this_thread_only():

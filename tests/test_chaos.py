@@ -90,6 +90,17 @@ def test_the_seed_decides_when():
     assert [int(due // 16) for due in first] == list(range(5))
 
 
+def test_of_an_interrupted_run_nothing_goes_on():
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with jobqueue.launch_master() as master, jobqueue.launch_workers(master) as workers:
+        with pytest.raises(KeyboardInterrupt) as kept:  # as a notebook keeps what went wrong last
+            chaos.run(master, workers, "pi_sum", [1000] * 50, kills=0, watch=interrupt)
+        assert kept.tb
+        assert until(lambda: master.stats()[:2] == (0, 0))
+
+
 def test_bad_numbers_of_kills_are_refused():
     for kills in (-1, 2):
         with pytest.raises(

@@ -62,6 +62,14 @@ def test_who_waits_for_results_is_woken_by_one(shared):
     assert collected.result(SOON) == [(0, "w", (), "report")]
 
 
+def test_a_task_finds_the_one_that_can_take_it_among_those_who_wait(shared):
+    others = [waiting(shared, lambda name=name: shared.take(name, [], 1, 1, "g")) for name in "uv"]
+    taken = waiting(shared, lambda: shared.take("w", [], 1, LONG, "f"))
+    put_up(shared, 0, function="f")
+    assert taken.result(SOON) == [("b", 0, "f", b"")]
+    assert [other.result(SOON) for other in others] == [[], []]
+
+
 def test_what_a_leaving_worker_gives_back_wakes_another(shared):
     put_up(shared, 0, 1)
     shared.take("w", [], 2, 0)

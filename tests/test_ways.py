@@ -11,6 +11,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
@@ -47,6 +48,16 @@ def pool(kind):
 @pytest.fixture
 def way(kind):
     return kind[0]
+
+
+@dataclass
+class Adder:
+    """A job with a value of its own; a plain dataclass, which has no hash."""
+
+    number: int
+
+    def __call__(self):
+        return self.number + 1
 
 
 class TestEveryKind:
@@ -111,6 +122,9 @@ class TestEveryKind:
 
     def test_a_job_may_have_no_signature(self, pool):
         assert pool([dict]).values == [{}]
+
+    def test_a_job_may_be_an_object_that_cannot_be_hashed(self, pool):
+        assert pool([Adder(1), Adder(2)]).values == [2, 3]
 
     def test_more_jobs_than_workers_all_come_back(self, pool):
         numbers = range(300)

@@ -102,7 +102,8 @@ def _run(scene: str) -> Accident:
                 program.kill()
                 events.append({"event": "moment", "at": time.perf_counter()})
         code = program.wait()
-    if not any(event["event"] == "moment" for event in events):
+    started = {event["worker"] for event in events if event["event"] == "started"}
+    if len(started) < 3 or not any(event["event"] == "moment" for event in events):
         raise RuntimeError(f"the scene {scene} failed with exit code {code}: {program.said() or 'no word'}")
     return _accident(_SCENES[scene][0], events, code)
 

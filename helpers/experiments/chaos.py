@@ -104,13 +104,17 @@ def run(
     with samples(master) as found:
         batch = master.submit(function, arguments)
         look = _sparingly(watch, found, reaper.kills)
-        for span in _with_bar(batch.as_completed(), len(arguments)):
-            look()
-            order.append(span.job)
-            reaper.strike(found[-1].done)
+        try:
+            for span in _with_bar(batch.as_completed(), len(arguments)):
+                look()
+                order.append(span.job)
+                reaper.strike(found[-1].done)
+            trace = batch.wait()
+        finally:
+            batch.cancel()  # of a run that was interrupted, nothing goes on
     if watch:
         watch(found, reaper.kills)
-    return Run(_with_all(batch.wait(), reaper.kills), tuple(order), tuple(found), reaper.kills)
+    return Run(_with_all(trace, reaper.kills), tuple(order), tuple(found), reaper.kills)
 
 
 class _Reaper:

@@ -26,7 +26,7 @@ from typing import Any
 
 from helpers import programs
 from helpers.jobqueue.board import Board
-from helpers.jobqueue.errors import QueueError
+from helpers.jobqueue.errors import QueueError, UsageError
 from helpers.jobqueue.journal import Journal
 from helpers.jobqueue.key import KEY_VARIABLE, find_key, risks
 from helpers.jobqueue.server import Server
@@ -60,15 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
             serve(options.host, options.port, key, partial(_announce, risks(options.host, key)), shared)
     except (KeyboardInterrupt, SystemExit):  # the server leaves by the second
         pass
-    except (QueueError, ValueError) as error:
-        return _complain(str(error))
-    except (OSError, OverflowError) as error:
-        where = f"{options.host}:{options.port}"
-        return _complain(f"cannot serve at {where} ({error}): choose another --port, or 0 for any free one")
-    if failures:
-        _complain(failures[0])
-        return QueueError.exit_code
-    return 0
+    except QueueError as error:
+        return _complain(str(error), error.exit_code)
+    except (OSError, OverflowError, UnicodeError) as error:
+        what = f"cannot serve at {options.host}:{options.port} ({error})"
+        return _complain(f"{what}: choose another --port, or 0 for any free one", UsageError.exit_code)
+    except ValueError as error:
+        return _complain(str(error), UsageError.exit_code)
+    return _complain(failures[0], QueueError.exit_code) if failures else 0
 
 
 @contextlib.contextmanager
@@ -151,9 +150,9 @@ def _announce(warnings: list[str], address: tuple[str, int]) -> None:
         print(f"master: warning: {warning}", file=sys.stderr, flush=True)
 
 
-def _complain(message: str) -> int:
+def _complain(message: str, code: int) -> int:
     print(f"master: {message}", file=sys.stderr)
-    return 2
+    return code
 
 
 if __name__ == "__main__":

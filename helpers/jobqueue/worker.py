@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
             _plain(options, key)
         else:
             _Worker(options, key).run()
-    except (QueueError, MemoryError) as error:
+    except Exception as error:  # also that this computer has no memory, or no thread
         say_error(error)
         return error.exit_code if isinstance(error, QueueError) else 1
     except (KeyboardInterrupt, Leave):
