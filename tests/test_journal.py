@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import test_board
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
-from queue_helpers import SOON, posix
+from queue_helpers import SOON, posix, until
 
 from helpers import jobqueue
 from helpers.jobqueue.board import Board
@@ -162,6 +164,48 @@ def test_a_journal_belongs_to_one_master(tmp_path):
             jobqueue.launch_master(journal=path)
         assert master.stats().waiting == 0
     jobqueue.launch_master(journal=path).stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk that is soon full; hand out its folder, and how to give it more room."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only who may mount a file system has one that is soon full")
+    yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=20m", str(folder)], check=True)
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_else(small_disk):
+    folder, give_room = small_disk
+    with jobqueue.launch_master(journal=folder / "board.db") as master:
+        accepted = master.submit("square", range(10))
+        for _ in range(2):
+            with pytest.raises(QueueError, match=r"journal .*board.db: its disk is full: make room") as told:
+                master.submit("hash_bytes", [bytes(50_000)] * 20)
+            assert not isinstance(told.value, jobqueue.MasterGone)
+        assert master.stats().waiting == 10
+        give_room()
+        with jobqueue.launch_workers(master):
+            assert sorted(span.value for span in accepted.as_completed(SOON)) == [n * n for n in range(10)]
+            assert len(set(master.map("hash_bytes", [bytes(50_000)] * 20, timeout=SOON))) == 1
+
+
+def test_a_master_whose_disk_is_full_in_the_middle_of_work_ends_and_goes_on_when_there_is_room(small_disk):
+    folder, give_room = small_disk
+    journal = folder / "board.db"
+    master = jobqueue.launch_master(journal=journal)
+    batch = master.submit("square", [2 ** (8 * 10_000)] * 20)  # the squares are too many bytes for the disk
+    with jobqueue.launch_workers(master):
+        assert until(lambda: master._program.exit_code is not None)
+    assert master._program.exit_code == QueueError.exit_code
+    assert "its disk is full: make room, then start the master again" in master._program.said()
+    give_room()
+    with jobqueue.launch_master(journal=journal) as again, jobqueue.launch_workers(again):
+        batch.resume(again)
+        assert len(list(batch.as_completed(SOON))) == 20
 
 
 # --- Masters that are killed -------------------------------------------------------------------------
