@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 import pytest
-from queue_helpers import SOON, gone, posix, until
+from queue_helpers import SOON, posix, until
 
 from helpers import jobqueue, programs
 
@@ -128,7 +128,7 @@ class Storm:
         self.folder, self.random = folder, random.Random(seed)
         self.journal, self.key = folder / "board.db", "a key for a storm"
         self.end = time.time() + SECONDS
-        self.all_pids: list[int] = []
+        self.started: set[psutil.Process] = set()
         self.happened: Counter[str] = Counter()
         self.master = self.launch(0)
         self.port = self.master.port
@@ -139,14 +139,14 @@ class Storm:
         master = jobqueue.launch_master(
             port=port, key=self.key, lease=0.5, attempts=4, retry_delay=0.02, journal=self.journal
         )
-        self.all_pids.append(master.pid)
+        self.started.add(psutil.Process(master.pid))
         return master
 
     def client(self, number: int) -> programs.Program:
         where = [self.master.host, str(self.master.port), self.key]
         seed = str(self.random.randrange(10**6))
         program = programs.start("client", *where, str(self.log(number)), seed, str(self.end))
-        self.all_pids.append(program.pid)
+        self.started.add(psutil.Process(program.pid))
         return program
 
     def log(self, number: int) -> Path:
@@ -196,7 +196,7 @@ class Storm:
             deed = self.random.choice(deeds)
             self.happened[deed.__name__] += 1
             deed()
-            self.all_pids += self.workers.pids
+            self.started |= set(map(psutil.Process, self.workers.pids))
             self.workers.add(WORKERS - len(self.workers.pids)) if len(self.workers.pids) < WORKERS else None
 
     def calm(self) -> None:
@@ -257,7 +257,7 @@ def test_a_storm_costs_no_task_and_every_error_names_its_cause(storm: Storm) -> 
     assert until(lambda: storm.master.stats()[:2] == (0, 0)), storm.master.stats()
     assert psutil.Process(storm.master.pid).memory_info().rss < 120 * 2**20
     storm.close()
-    assert until(lambda: all(map(gone, storm.all_pids))), "left running"
+    assert until(lambda: not any(process.is_running() for process in storm.started)), "left running"
 
 
 def by(notes: list[list[object]], kind: str) -> list[list[object]]:

@@ -1,15 +1,18 @@
-"""What the queue takes from CPython's inside, in one module: a contract that a new Python may break."""
+"""What the queue takes from CPython's inside: a contract that a new Python may break."""
 
 import importlib
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from multiprocessing import AuthenticationError
 from multiprocessing import connection as connections
+from operator import attrgetter
 
 import pytest
 from queue_helpers import HERE, KEY
 
 from helpers.jobqueue import transport
+from helpers.jobqueue.errors import NobodyThere
 
 SECRET = KEY.encode()
 
@@ -19,16 +22,23 @@ USED = [
     "connection.Connection",
     "connection.answer_challenge",
     "connection.deliver_challenge",
+    "managers.Server.accepter",
+    "managers.Server.handle_request",
+    "managers.Server.public",
+    "util.is_exiting",
 ]
 
 
 @pytest.mark.parametrize("name", USED)
-def test_cpython_has_what_the_transport_uses(name):
+def test_cpython_has_what_the_queue_uses(name):
     module, _, part = name.partition(".")
-    assert hasattr(importlib.import_module(f"multiprocessing.{module}"), part), (
-        f"multiprocessing.{name} is gone: only helpers.jobqueue.transport uses it. See how CPython's own "
-        "managers.Server and connection.Client do now what it did, and do the same there"
-    )
+    try:
+        attrgetter(part)(importlib.import_module(f"multiprocessing.{module}"))
+    except AttributeError:
+        pytest.fail(
+            f"multiprocessing.{name} is gone: transport, protocol and server in helpers.jobqueue use it. See how "
+            "CPython's own managers.Server and connection.Client do now what it did, and do the same there"
+        )
 
 
 @pytest.mark.parametrize(("key", "is_let_in"), [(SECRET, True), (b"another", False)])
@@ -52,3 +62,16 @@ def test_we_are_let_in_by_a_plain_listener_of_cpython():
         with transport.visit(listener.address, SECRET) as connection, accepted.result() as other:
             connection.send("hello")
             assert other.recv() == "hello"
+
+
+def test_one_that_closes_at_once_is_not_taken_for_another_program():
+    """As a master does that is killed when a visitor comes."""
+    with socket.create_server((HERE, 0)) as server, ThreadPoolExecutor(1) as thread:
+        closing = thread.submit(lambda: [server.accept()[0].close() for _ in range(2)])
+        for visit in (
+            lambda: transport.look(*server.getsockname()),
+            lambda: transport.dial(*server.getsockname(), SECRET, (), 5),
+        ):
+            with pytest.raises(NobodyThere, match="closes the connection at once: is the master just ending"):
+                visit()
+        closing.result()

@@ -212,7 +212,7 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
         if isinstance(error, BlockingIOError):
             raise TimeoutError(f"the master at {where} has not answered for {timeout:g} s") from None
         if is_lost(error):
-            raise NobodyThere(f"the master at {where} left while connecting ({error})") from None
+            raise NobodyThere(f"the master at {where} left while connecting: start it again") from None
         if isinstance(error, OSError) and not is_ours(error):
             raise own_trouble(error) from error
         raise
@@ -240,9 +240,14 @@ def _await_greeting(plain: socket.socket, where: str, end: float) -> None:
     while True:
         plain.settimeout(max(0.001, end - time.monotonic()))
         greeting = plain.recv(expected, socket.MSG_PEEK)
+        if not greeting:
+            raise NobodyThere(
+                f"what answers at {where} closes the connection at once: is the master just ending, or is it "
+                "another program? check host and port"
+            )
         if greeting[4:].startswith(_BUSY):
             raise QueueError(f"the master at {where} can take no more visitors now: try again later")
-        if not (greeting and _GREETING.startswith(greeting[4:])) or greeting[:3] > b"\0\0\0":
+        if not _GREETING.startswith(greeting[4:]) or greeting[:3] > b"\0\0\0":
             raise NobodyThere(
                 f"what answers at {where} is no master: another program has this port, check host and port"
             )
