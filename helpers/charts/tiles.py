@@ -12,7 +12,9 @@ _LOOKS = {
     "holds": ("#0072B2", ""),
     "holds, but": ("#E69F00", ""),
     "cannot be shown here": ("#D9D9D9", "//"),
-    "does not hold here": ("#882255", ""),
+    "does not hold": ("#882255", ""),
+    "is not confirmed by this run": ("#882255", "xx"),
+    "is not decided on this computer now": ("#D9D9D9", ".."),
     "open": ("#FFFFFF", ""),
 }
 """Colour and hatch of each verdict; blue, orange, pale grey and purple differ in brightness too."""
@@ -23,8 +25,7 @@ _ACROSS = 5
 def verdicts(outcomes: dict[str, tuple[str, int]], title: str) -> None:
     """Show a tile for each statement. ``outcomes`` holds its verdict, and of how many claims that is made.
 
-    Raises ValueError for a verdict that is none of "holds", "holds, but", "cannot be shown here", "does not
-    hold here" and "open".
+    Raises ValueError for a verdict that ``claims`` does not know, "open" aside.
     """
     check_dict("outcomes", outcomes, tuple)
     for number, (outcome, _) in outcomes.items():
