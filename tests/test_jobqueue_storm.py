@@ -36,7 +36,7 @@ class TwoArguments(Exception):
     def __init__(self, one, two): super().__init__(one)
 
 class Bomb:
-    def __reduce__(self): return os.listdir, ("/not there",)
+    def __reduce__(self): return int, ("no number",)
 
 def good(n): return n * n
 def speechless(_): raise Speechless
@@ -56,7 +56,7 @@ CAUSES = {
     "lost": "ConnectionResetError: mine",
     "leaves": "SystemExit: 5",
     "mute": "TypeError",
-    "reads": "FileNotFoundError",
+    "reads": "ValueError: invalid literal",
 }
 """What an odd function's task says; the argument of the last cannot be read."""
 
