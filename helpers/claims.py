@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from helpers.show import short
+
 STATEMENTS = {
     "F1": "a master process hands out the work, and worker processes do it",
     "F2": "with threads, the main thread is the master",
@@ -174,13 +176,15 @@ def check(
     """
     if part not in PARTS:
         known = ", ".join(name for name in PARTS if statement(name) == statement(str(part))) or "F1 to F25"
-        raise ValueError(f"part: expected one of {known}, got {part!r}")
+        raise ValueError(f"part: expected one of {known}, got {short(part)}")
     if PARTS[part].kind != "experiment":
         raise ValueError(f"part: {part} is {PARTS[part].kind}, which has no verdict: say so in the text")
     if not sentence or any(character.isdigit() for character in sentence):
-        raise ValueError(f"sentence: expected words without digits, which a run may change; got {sentence!r}")
+        raise ValueError(
+            f"sentence: expected words, without digits that a run may change; got {short(sentence)}"
+        )
     if evidence is not None and evidence not in (True, False):
-        raise TypeError(f"evidence: expected True, False, or None for undecided, got {evidence!r}")
+        raise TypeError(f"evidence: expected True, False, or None for undecided, got {short(evidence)}")
     if but and refutes:
         raise ValueError("but, refutes: expected one of them at most")
     finding = "does not hold" if refutes else "holds, but" if but else "holds"
@@ -208,7 +212,7 @@ def in_all(verdicts: Iterable[Verdict]) -> Verdict:
     given = list(verdicts)
     numbers = {statement(verdict.part) for verdict in given}
     if len(numbers) != 1:
-        raise ValueError(f"verdicts: expected some on one statement, got {given!r}")
+        raise ValueError(f"verdicts: expected some on one statement, got {short(given)}")
     parts = {verdict.part for verdict in given}
     if len(parts) > 1:
         given = [in_all(verdict for verdict in given if verdict.part == part) for part in sorted(parts)]

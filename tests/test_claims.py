@@ -136,7 +136,7 @@ def test_what_limits_a_part_does_not_refute_it():
 
 @pytest.mark.parametrize("wrong", ["", "2 processes use all cores", "a speed-up of 1.9"])
 def test_a_sentence_with_digits_or_without_words_is_refused(capsys, wrong):
-    with pytest.raises(ValueError, match="sentence: expected words without digits"):
+    with pytest.raises(ValueError, match="sentence: expected words, without digits"):
         claims.check("F1", wrong, True)
     assert capsys.readouterr().out == ""
 

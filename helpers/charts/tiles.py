@@ -5,6 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
+from helpers import show
 from helpers.charts.style import ink, picture
 from helpers.charts.words import check_dict, count
 
@@ -30,7 +31,9 @@ def verdicts(outcomes: dict[str, tuple[str, int]], title: str) -> None:
     check_dict("outcomes", outcomes, tuple)
     for number, (outcome, _) in outcomes.items():
         if outcome not in _LOOKS:
-            raise ValueError(f"outcomes[{number!r}]: expected one of {', '.join(_LOOKS)}, got {outcome!r}")
+            raise ValueError(
+                f"outcomes[{number!r}]: expected one of {', '.join(_LOOKS)}, got {show.short(outcome)}"
+            )
     lines = math.ceil(len(outcomes) / _ACROSS)
     alt = " ".join(f"{name} {words}, {count(n, 'claim')}." for name, (words, n) in outcomes.items())
     with picture(title, alt, 0.5 + 0.85 * lines) as figure:
