@@ -23,7 +23,7 @@ class _Short(reprlib.Repr):
 
 
 def short(value: object, longest: int = 60) -> str:
-    """Return a value in one line of about ``longest`` characters (a list: twice that), whatever its repr does.
+    """Return a value in one line of about ``longest`` characters, or twice that, whatever its repr does.
 
     It holds no memory address, so it is the same on every run.
     """
