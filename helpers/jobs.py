@@ -23,6 +23,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from helpers import checks
+from helpers.show import short
 
 Tick = Callable[[], object]
 
@@ -173,7 +174,7 @@ def send_mail(mail: tuple[str, str, str, str, str, str]) -> str:
     mail = Mail(*mail)
     host, _, port = mail.server.rpartition(":")
     if not port.isdigit():
-        raise ValueError(f"server: expected host:port, got {mail.server!r}")
+        raise ValueError(f"server: expected host:port, got {short(mail.server)}")
     sender, recipients = _addresses("sender", mail.sender)[0], _addresses("recipient", mail.recipient)
     message = EmailMessage()
     message["From"], message["To"] = mail.sender, mail.recipient
@@ -191,7 +192,7 @@ def _addresses(name: str, text: str) -> list[str]:
     """Return the addresses of a mail's field, at least one. Raises ValueError for anything else."""
     addresses = [address for _, address in getaddresses([text])]
     if not all("@" in address and address.isascii() for address in addresses or [""]):
-        raise ValueError(f"{name}: expected an address such as a@example.org, got {text!r}")
+        raise ValueError(f"{name}: expected an address such as a@example.org, got {short(text)}")
     return addresses
 
 

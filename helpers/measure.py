@@ -10,8 +10,9 @@ from math import comb, inf
 from statistics import median
 from typing import TypeVar
 
-from helpers import ways
+from helpers import checks, ways
 from helpers.clocked import Job
+from helpers.show import short
 from helpers.traces import Trace
 
 T = TypeVar("T")
@@ -24,6 +25,10 @@ class Speedup:
     way: str
     workers: int
     ratios: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        """Return the figures in one line."""
+        return f"<Speedup by {self.workers} {self.way}: {self.median:.3g}, {self.low:.3g} to {self.high:.3g}>"
 
     @property
     def median(self) -> float:
@@ -55,6 +60,7 @@ def speedups(
     ``rounds`` rounds, or when ``seconds`` are over and three rounds are done. Raises ValueError for arguments
     that make no sense, RuntimeError when a job fails.
     """
+    _check_workers(workers)
     if rounds < 1 or not jobs or not workers:
         raise ValueError("expected at least one job, one number of workers and one round")
     began = time.perf_counter()
@@ -80,6 +86,7 @@ def weak_scaling(
     number in the same round, times that number. This is weak scaling (Gustafson, "Reevaluating Amdahl's
     law", 1988). Raises ValueError for arguments that make no sense, RuntimeError when a job fails.
     """
+    _check_workers(workers)
     if rounds < 1 or jobs_each < 1 or not workers:
         raise ValueError("expected at least one number of workers, one job each and one round")
     ratios: dict[int, list[float]] = {n: [] for n in workers}
@@ -91,6 +98,13 @@ def weak_scaling(
             for n, rate in rates.items():
                 ratios[n].append(rate / rates[workers[0]] * workers[0])
     return [Speedup(way, n, tuple(values)) for n, values in ratios.items()]
+
+
+def _check_workers(workers: Sequence[int]) -> None:
+    if not isinstance(workers, Sequence):
+        raise TypeError(f"workers: expected a list of whole numbers, got {short(workers)}")
+    for number, count in enumerate(workers):
+        checks.whole(**{f"workers[{number}]": count})
 
 
 def _round(runs: Sequence[Callable[[], T]], number: int) -> list[T]:
@@ -114,6 +128,14 @@ class Comparison:
     bound: float
     error: float = 0.001
     seconds: float = 3.0
+
+    def __repr__(self) -> str:
+        """Return the figures in one line."""
+        where = {True: "above", False: "below", None: "not decided against"}[self.above]
+        return (
+            f"<Comparison: {self.median:.3g}, {self.low:.3g} to {self.high:.3g} in "
+            f"{len(self.ratios)} rounds, {where} {self.bound:g}>"
+        )
 
     @property
     def median(self) -> float:
@@ -192,11 +214,11 @@ def compare(
 def _check_compare(bound: float, error: float, **functions: object) -> None:
     for name, function in functions.items():
         if not callable(function):
-            raise TypeError(f"{name}: expected a function without arguments, got {function!r}")
+            raise TypeError(f"{name}: expected a function without arguments, got {short(function)}")
     if not 0 < bound < inf:
-        raise ValueError(f"bound: expected a ratio above 0, got {bound!r}")
+        raise ValueError(f"bound: expected a ratio above 0, got {short(bound)}")
     if not 0 < error < 1:
-        raise ValueError(f"error: expected a probability between 0 and 1, got {error!r}")
+        raise ValueError(f"error: expected a probability between 0 and 1, got {short(error)}")
 
 
 def _seconds(name: str, run: Callable[[], Trace | float]) -> float:
@@ -208,7 +230,7 @@ def _seconds(name: str, run: Callable[[], Trace | float]) -> float:
         except RuntimeError as error:
             raise RuntimeError(f"{name}: {error}") from None
     if not isinstance(result, (int, float)) or not 0 < result < inf:
-        raise ValueError(f"{name}: expected a function that returns a Trace or seconds, got {result!r}")
+        raise ValueError(f"{name}: expected a function that returns a Trace or seconds, got {short(result)}")
     return result
 
 

@@ -12,7 +12,7 @@ def source(thing: Callable[..., Any] | type) -> None:
     from IPython.display import Code, display  # only here, as it takes a while to import
 
     if not (inspect.isfunction(thing) or inspect.isclass(thing)):
-        raise TypeError(f"thing: expected a function or a class, got {thing!r}")
+        raise TypeError(f"thing: expected a function or a class, got {short(thing)}")
     display(Code(inspect.getsource(thing), language="python"))  # type: ignore[no-untyped-call]
 
 
@@ -23,7 +23,7 @@ class _Short(reprlib.Repr):
 
 
 def short(value: object, longest: int = 60) -> str:
-    """Return a value in one line of at most about ``longest`` characters, whatever its repr does.
+    """Return a value in one line of about ``longest`` characters, or twice that, whatever its repr does.
 
     It holds no memory address, so it is the same on every run.
     """
@@ -35,4 +35,5 @@ def short(value: object, longest: int = 60) -> str:
         text = cut.repr(value)
     except Exception:
         return f"<{type(value).__name__}>"
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
+    return text if len(text) <= 2 * longest else f"{text[: 2 * longest]} ..."

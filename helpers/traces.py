@@ -45,7 +45,7 @@ class Span:
     finished: float
     returned: float
     cpu: float
-    samples: tuple[tuple[float, float], ...] = ()
+    samples: tuple[tuple[float, float], ...] = field(default=(), repr=False)
     value: Any = None
     error: str | None = None
 
@@ -82,6 +82,14 @@ class Trace:
         """Refuse a run without jobs: it has no figures."""
         if not self.spans:
             raise ValueError("spans: expected at least one job, got none")
+
+    def __repr__(self) -> str:
+        """Return the figures in one line: a notebook shows what a cell ends with."""
+        failed = f", {len(self.errors)} failed" * bool(self.errors)
+        return (
+            f"<Trace of {len(self.spans)} jobs by {self.way}: {len(self.workers)} workers, "
+            f"{self.wall:.3g} s{failed}>"
+        )
 
     @property
     def start(self) -> float:

@@ -91,7 +91,7 @@ def files(folder: Path) -> set[str]:
 
 def excuses(text: str) -> list[str]:
     """Return the reasons why a claim could not be shown that are not true of this computer."""
-    reasons = re.findall(r"cannot be shown here \((.*)\)[:,] ", text)
+    reasons = re.findall(r"cannot be (?:shown|refuted) here \((.*)\)[:,] ", text)
     return [reason for reason in reasons if not is_true(reason)]
 
 
@@ -157,7 +157,7 @@ class Run:
         if self.reply["status"] == "error" and not cell.options["check_exception"]:
             yield f"{self.reply['ename']}: {self.reply['evalue']}"
         printed = "".join(output.get("text", "") for output in cell.test_outputs)
-        yield from (line for line in printed.splitlines() if "does not hold here" in line)
+        yield from (line for line in printed.splitlines() if "is not confirmed by this run" in line)
         yield from (f"This is not true of this computer: {reason}" for reason in excuses(printed))
         if self.seconds[cell.cell_num] > CELL:
             yield f"It took {self.seconds[cell.cell_num]:.1f} s, more than {CELL:g} s"

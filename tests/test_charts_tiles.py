@@ -7,7 +7,7 @@ from helpers.charts import style
 
 OUTCOMES = {
     "F1": ("holds", 4), "F2": ("holds, but", 12), "F3": ("cannot be shown here", 1),
-    "F4": ("does not hold here", 1), "F5": ("open", 0), "F10": ("holds", 1),
+    "F4": ("does not hold", 1), "F5": ("open", 0), "F10": ("holds", 1),
 }  # fmt: skip
 
 

@@ -20,21 +20,30 @@ from helpers import machine
 
 ROOT = Path(__file__).parent.parent
 
-VERDICT = "F10 holds: it works"
+VERDICT = "F10a holds: it works"
 LACKS = "needs=machine.lacks(cores_needed=machine.cores() + 1)"
 COMPARED = {  # the code of a cell, the text that is stored, and whether it has to pass
     "same": (f"print({VERDICT!r})", VERDICT, True),
-    "changed": ("print('F10 holds: it fails')", VERDICT, False),
+    "changed": ("print('F10a holds: it fails')", VERDICT, False),
     "silent": ("from helpers import claims, machine", VERDICT, False),
-    "lacking": (f"claims.check('F10', 'it works', True, {LACKS})", VERDICT, True),
-    "lacking another": (f"claims.check('F10', 'it works', True, {LACKS})", "F10 holds: it fails", False),
-    "not holding": ("claims.check('F10', 'it works', False, measured=3)", VERDICT, False),
+    "lacking": (f"claims.check('F10a', 'it works', True, {LACKS})", VERDICT, True),
+    "lacking another": (f"claims.check('F10a', 'it works', True, {LACKS})", "F10a holds: it fails", False),
+    "not confirmed": ("claims.check('F10a', 'it works', False, measured=3)", VERDICT, False),
+    "not decided": ("claims.check('F10a', 'it works', None)", VERDICT, True),
+    "refuted": ("claims.check('F10a', 'it works', True, refutes=True)", "F10a does not hold: it works", True),
+    "refuted now": ("claims.check('F10a', 'it works', True, refutes=True)", VERDICT, False),
     "error": (f"print({VERDICT!r})\n1 / 0", VERDICT, False),
 }
 FAULTS = {  # what a cell does that has no stored output to compare with, and the words that say so
     "wrong magic": ("%nosuchmagic", "UsageError: Line magic function `%nosuchmagic` not found"),
-    "excuse": ("print('F10 cannot be shown here (no wish): it works')", "not true of this computer: no wish"),
-    "does not hold": ("print('F10 does not hold here: it works')", "F10 does not hold here: it works"),
+    "excuse": (
+        "print('F10a cannot be shown here (no wish): it works')",
+        "not true of this computer: no wish",
+    ),
+    "not confirmed": (
+        "print('F10a is not confirmed by this run: it works')",
+        "F10a is not confirmed by this run: it works",
+    ),
     "none": ("import os, sys, time; time.sleep(0.5)", ""),
     "no coverage": ("assert 'coverage' not in sys.modules and not [n for n in os.environ if 'COV' in n]", ""),
 }

@@ -20,32 +20,32 @@ HOME = Path(helpers.__file__).parent
 # Each module, what it imports of the house (a dot: of its own room), and behind the bar what Python lacks.
 TABLE = """
 machine: checks children ways | psutil
-jobs: checks
-checks:
+jobs: checks show
+checks: show
 programs:
 children:
 traces:
 clocked: traces
-measure: clocked traces ways
-claims:
+measure: checks clocked show traces ways
+claims: show
 show: | IPython
 ways: .pools
-ways.pools: checks children clocked traces .cores .interpreters .loop
+ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
 ways.interpreters:
 ways.loop:
 charts: .bars .board .curves .mails .runs .sizes .speed .tiles
-charts.words:
-charts.style: | IPython matplotlib
+charts.words: show
+charts.style: show | IPython matplotlib
 charts.blocks: .style traces | matplotlib
 charts.bars: .style .words | matplotlib
 charts.board: .blocks .style .words traces | matplotlib
-charts.curves: .style .words | matplotlib
+charts.curves: .style .words show | matplotlib
 charts.mails: .style .words | matplotlib
 charts.runs: .blocks .style .words traces | matplotlib
 charts.sizes: .style .words | matplotlib
-charts.speed: .style .words measure | matplotlib
-charts.tiles: .style .words | matplotlib
+charts.speed: .style .words measure show | matplotlib
+charts.tiles: .style .words show | matplotlib
 
 jobqueue: .batch .board .client .errors .launch
 jobqueue.errors:
@@ -57,19 +57,19 @@ jobqueue.journal: .board .errors
 jobqueue.shared: .board .errors .journal
 jobqueue.server: .errors .protocol .shared .transport
 jobqueue.protocol: .errors .transport
-jobqueue.functions: jobs
+jobqueue.functions: jobs show
 jobqueue.reports: clocked traces
 jobqueue.channel: .errors .transport
 jobqueue.batch: .channel .clocks .errors .functions .reports show traces
 jobqueue.client: .batch .board .channel .key .protocol .reports traces | tqdm
-jobqueue.launch: checks .board .client .errors .functions .key programs
+jobqueue.launch: .board .client .errors .functions .key checks programs show
 jobqueue.master: .board .errors .journal .key .server .shared programs
 jobqueue.session: .board .channel .clocks .errors .functions .reports clocked show
 jobqueue.worker: .channel .errors .functions .key .protocol .session programs show
 servers: .client .launch .mailserver
 servers.client: checks
-servers.launch: programs | psutil
-servers.mailserver: programs
+servers.launch: checks programs | psutil
+servers.mailserver: checks programs
 servers.waiting: programs
 servers.worker: children jobs
 servers.master: children programs .worker
@@ -91,7 +91,7 @@ experiments.decision: checks
 experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
 experiments.oversubscription: checks children clocked jobs machine programs traces
-experiments.payloads: jobqueue
+experiments.payloads: jobqueue show
 experiments.sharing: checks clocked traces ways
 experiments.verdicts: claims | IPython
 experiments.wiretap:

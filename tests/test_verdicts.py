@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nbformat import v4
 
 from helpers import claims
-from helpers.claims import STATEMENTS, Verdict
+from helpers.claims import PARTS, Verdict
 from helpers.experiments import verdicts
 from tests.test_notebooks import NOTEBOOKS, Notebook, anchors, read
 
@@ -36,19 +36,22 @@ def chapter(tmp_path):
 
 
 @given(
-    st.sampled_from(list(STATEMENTS)),
+    st.sampled_from([name for name, part in PARTS.items() if part.kind == "experiment"]),
     WORDS,
-    st.booleans(),
-    st.booleans(),
+    st.sampled_from([True, False, None]),
+    st.sampled_from([{}, {"but": True}, {"refutes": True}]),
     st.sampled_from(["", "no fork", "no fork (yet)"]),
 )
-def test_a_printed_verdict_is_read_again(number, sentence, holds, but, lacks):
-    given = Verdict(number, sentence, holds, but, lacks)
+def test_a_printed_verdict_is_read_again(part, sentence, evidence, options, lacks):
     with redirect_stdout(StringIO()) as printed:
-        claims.check(number, sentence, holds, but=but, needs=lacks)
+        claims.check(part, sentence, evidence, **options, needs=lacks)
     again = Verdict.read(printed.getvalue().removesuffix("\n"))
     assert again is not None
-    assert (again.statement, again.sentence, again.outcome) == (number, sentence, given.outcome)
+    assert (again.part, again.sentence, again.lacks) == (part, sentence, lacks)
+    assert again.confirmed == (True if lacks else evidence)
+    if again.confirmed is not False:
+        finding = "does not hold" if "refutes" in options else "holds, but" if options else "holds"
+        assert again.finding == finding
 
 
 @pytest.mark.parametrize("line", ["", "F1", "F1 holds", "it is so: F1 holds: yes", "F1 fails: yes"])
@@ -57,10 +60,10 @@ def test_other_lines_are_no_verdicts(line):
 
 
 def test_verdicts_are_found_with_their_place(chapter):
-    folder = chapter("one\nF3 holds: a\n", "F3 holds, but b\nF10 cannot be shown here (no fork): c\n")
-    found = verdicts.collect(folder)
-    assert [(one.verdict.statement, one.verdict.sentence) for one in found] == [
-        ("F3", "a"), ("F3", "b"), ("F10", "c")
+    printed = ["one\nF3a holds: a\n", "F3b does not hold: b\nF10a cannot be shown here (no fork): c\n"]
+    found = verdicts.collect(chapter(*printed))
+    assert [(one.verdict.part, one.verdict.sentence) for one in found] == [
+        ("F3a", "a"), ("F3b", "b"), ("F10a", "c")
     ]  # fmt: skip
     assert {one.link for one in found} == {"[02 Two workers](02_two.ipynb#Two-workers)"}
     outcomes = verdicts.outcomes(found)
@@ -69,8 +72,13 @@ def test_verdicts_are_found_with_their_place(chapter):
     assert outcomes["F1"] == ("open", 0)
 
 
+def test_verdicts_in_words():
+    outcomes = {"F1": ("holds, but", 3), "F2": ("holds", 1), "F3": ("holds, but", 2)}
+    assert verdicts.in_words(outcomes) == "Of 3 statements: 2 holds, but, 1 holds"
+
+
 def test_the_verdicts_in_all_are_left_out(chapter):
-    assert verdicts.collect(chapter(f"F3 holds, but: {STATEMENTS['F3']}\n")) == []
+    assert verdicts.collect(chapter(f"F3a holds, but: {PARTS['F3a'].words}\n")) == []
 
 
 def test_a_folder_without_notebooks_is_refused(tmp_path):
@@ -81,20 +89,29 @@ def test_a_folder_without_notebooks_is_refused(tmp_path):
 def test_what_is_shown(chapter, monkeypatch):
     shown = []
     monkeypatch.setattr(verdicts, "display", lambda view: shown.append(view.data))
-    found = verdicts.collect(chapter("F3 holds: a\n", "F3 holds, but b\nF8 does not hold here: c\n"))
+    found = verdicts.collect(chapter("F3a holds: a\n", "F3a holds, but b\nF3b does not hold: c\n"))
     verdicts.table(found)
     verdicts.limits(found)
     table, limits = (text.splitlines() for text in shown)
-    assert len(table) == 2 + 25
+    assert len(table) == 2 + len(PARTS)
     link = '[02.1](02_two.ipynb#Two-workers "Two workers")'
-    assert table[4] == f"| **F3** | {STATEMENTS['F3']} | holds, but | {link} |"
-    assert "does not hold here" in table[9]
-    assert limits[2:] == ["| **F3** | ... but b | [02 Two workers](02_two.ipynb#Two-workers) |"]
+    assert table[4:7] == [
+        f"| **F3a** | {PARTS['F3a'].words} | holds, but | {link} |",
+        f"| **F3b** | {PARTS['F3b'].words} | does not hold | {link} |",
+        f"| **F3c** | {PARTS['F3c'].words} | opinion |  |",
+    ]
+    place = "[02 Two workers](02_two.ipynb#Two-workers)"
+    assert limits[2:] == [
+        f"| **F3a** | holds, but b | {place} |",
+        f"| **F3b** | does not hold: c | {place} |",
+    ]
 
 
-def test_every_statement_is_examined_and_none_fails():
-    outcomes = verdicts.outcomes(verdicts.collect(FOLDER))
-    assert {number for number, (outcome, _) in outcomes.items() if not outcome.startswith("holds")} == set()
+def test_every_statement_is_examined_and_what_is_stored_is_a_finding():
+    found = verdicts.collect(FOLDER)
+    assert [number for number, (outcome, _) in verdicts.outcomes(found).items() if outcome == "open"] == []
+    assert [one for one in found if one.verdict.confirmed is not True] == []
+    assert [one.verdict.part for one in found if one.verdict.finding == "does not hold"] == ["F3b"]
 
 
 def test_every_link_leads_to_a_heading():

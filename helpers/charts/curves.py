@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from helpers import show
 from helpers.charts.style import HALO, LOOKS, mark, note, picture
 from helpers.charts.words import check_kind, check_length, check_positive, compact, count, plain, short
 
@@ -39,7 +40,9 @@ def _check_counts(
     check_kind("counts", [counts], Sequence)
     check_positive("counts", counts)
     if cores not in counts:
-        raise ValueError(f"counts: expected the number of cores, {cores}, among them, got {counts!r}")
+        raise ValueError(
+            f"counts: expected the number of cores, {cores}, among them, got {show.short(counts)}"
+        )
     check_length("throughput", throughput, len(counts))
     check_positive("throughput", throughput)
     check_length("switches", switches, len(counts))

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from helpers import show
 from helpers.charts.style import GREY, HALO, End, label_ends, looks, mark, mix, note, picture
 from helpers.charts.words import check_kind, check_positive, count, short
 
@@ -37,7 +38,7 @@ def amdahl(points: Sequence["Speedup"], serial_share: float, title: str, *, core
     check_positive("cores", [cores])
     check_kind("serial_share", [serial_share], float | int)
     if not 0 <= serial_share <= 1:
-        raise ValueError(f"serial_share: expected 0 to 1, got {serial_share!r}")
+        raise ValueError(f"serial_share: expected 0 to 1, got {show.short(serial_share)}")
     law = f"Amdahl's law with {100 * serial_share:.2g}% serial"
     with picture(title, " ".join(_law_story(points, serial_share, law, cores)), 4.8) as figure:
         axes, ends = _draw_speedups(figure, points, cores)
@@ -76,12 +77,12 @@ def scaling(
 
 def _check_points(points: Sequence["Speedup"]) -> None:
     if not isinstance(points, Sequence):
-        raise TypeError(f"points: expected a list of Speedup, got {points!r}")
+        raise TypeError(f"points: expected a list of Speedup, got {show.short(points)}")
     if not points:
         raise ValueError("points: expected at least one Speedup, got none")
     for point in points:
         if not hasattr(point, "ratios"):
-            raise TypeError(f"points: expected Speedup, got {point!r}")
+            raise TypeError(f"points: expected Speedup, got {show.short(point)}")
         check_positive("points", point.ratios)
         check_positive("points", [point.workers])
 

@@ -20,6 +20,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from helpers import show
+
 
 class Look(NamedTuple):
     """How a way looks in every picture: colour, marker, style of line."""
@@ -80,7 +82,7 @@ def picture(title: str, alt: str, height: float, **place: Any) -> Iterator[Figur
     ``place`` is for IPython's ``display``: ``display_id`` and ``update``, to show it in another's place.
     """
     if not isinstance(title, str) or not title.strip():
-        raise ValueError(f"title: expected the finding as a sentence, got {title!r}")
+        raise ValueError(f"title: expected the finding as a sentence, got {show.short(title)}")
     lines = fill(title, 64).splitlines()
     with style.context(_STYLE, after_reset=True):  # whatever style the reader has set
         figure = Figure(figsize=(_WIDTH, height + 0.35 * len(lines)), layout="constrained")

@@ -5,6 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
+from helpers import show
 from helpers.charts.style import ink, picture
 from helpers.charts.words import check_dict, count
 
@@ -12,7 +13,9 @@ _LOOKS = {
     "holds": ("#0072B2", ""),
     "holds, but": ("#E69F00", ""),
     "cannot be shown here": ("#D9D9D9", "//"),
-    "does not hold here": ("#882255", ""),
+    "does not hold": ("#882255", ""),
+    "is not confirmed by this run": ("#882255", "xx"),
+    "is not decided on this computer now": ("#D9D9D9", ".."),
     "open": ("#FFFFFF", ""),
 }
 """Colour and hatch of each verdict; blue, orange, pale grey and purple differ in brightness too."""
@@ -23,13 +26,14 @@ _ACROSS = 5
 def verdicts(outcomes: dict[str, tuple[str, int]], title: str) -> None:
     """Show a tile for each statement. ``outcomes`` holds its verdict, and of how many claims that is made.
 
-    Raises ValueError for a verdict that is none of "holds", "holds, but", "cannot be shown here", "does not
-    hold here" and "open".
+    Raises ValueError for a verdict that ``claims`` does not know, "open" aside.
     """
     check_dict("outcomes", outcomes, tuple)
     for number, (outcome, _) in outcomes.items():
         if outcome not in _LOOKS:
-            raise ValueError(f"outcomes[{number!r}]: expected one of {', '.join(_LOOKS)}, got {outcome!r}")
+            raise ValueError(
+                f"outcomes[{number!r}]: expected one of {', '.join(_LOOKS)}, got {show.short(outcome)}"
+            )
     lines = math.ceil(len(outcomes) / _ACROSS)
     alt = " ".join(f"{name} {words}, {count(n, 'claim')}." for name, (words, n) in outcomes.items())
     with picture(title, alt, 0.5 + 0.85 * lines) as figure:

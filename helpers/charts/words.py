@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Any
 
+from helpers import show
+
 UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 """Seconds in a unit of time."""
 
@@ -65,9 +67,8 @@ def check_kind(name: str, items: Iterable[object], kind: Kind) -> None:
     """Raise TypeError unless all items are of a kind."""
     for item in items:
         if not isinstance(item, kind):
-            raise TypeError(
-                f"{name}: expected {kind.__name__ if isinstance(kind, type) else 'numbers'}, got {item!r}"
-            )
+            what = kind.__name__ if isinstance(kind, type) else "numbers"
+            raise TypeError(f"{name}: expected {what}, got {show.short(item)}")
 
 
 def check_dict(name: str, items: Mapping[Any, object], kind: Kind) -> None:
@@ -89,13 +90,13 @@ def check_positive(name: str, numbers: Collection[Any], *, zero: bool = False) -
         check_kind(name, [number], float | int)
         if not (0 < number < math.inf or (zero and number == 0)):
             raise ValueError(
-                f"{name}: expected numbers {'of at least' if zero else 'above'} 0, got {number!r}"
+                f"{name}: expected numbers {'of at least' if zero else 'above'} 0, got {show.short(number)}"
             )
 
 
 def check_length(name: str, items: Any, length: int) -> None:
     """Raise TypeError unless items are in a list or the like, ValueError unless there are so many."""
     if not isinstance(items, Sequence):
-        raise TypeError(f"{name}: expected a list, got {items!r}")
+        raise TypeError(f"{name}: expected a list, got {show.short(items)}")
     if len(items) != length:
         raise ValueError(f"{name}: expected {count(length, 'number')}, got {len(items)}")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import psutil
@@ -44,8 +44,8 @@ class Run:
     """
 
     trace: Trace
-    order: tuple[int, ...]
-    samples: tuple[Sample, ...]
+    order: tuple[int, ...] = field(repr=False)
+    samples: tuple[Sample, ...] = field(repr=False)
     kills: dict[int, float]
 
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from helpers.jobqueue import Client
+from helpers.show import short
 
 _LINE = b"GET / 200\n"  # of a log file
 
@@ -50,7 +51,7 @@ def compare(master: Client, sizes: Sequence[int]) -> Comparison:
     Raises ValueError for no sizes or one below 10; and what ``master.map`` raises.
     """
     if not sizes or min(sizes) < len(_LINE):
-        raise ValueError(f"sizes: expected some of 10 bytes or more, got {sizes!r}")
+        raise ValueError(f"sizes: expected some of 10 bytes or more, got {short(sizes)}")
     best: dict[str, list[Trip]] = {"content": [], "path": []}
     with TemporaryDirectory() as folder:
         for size in sizes:

@@ -9,7 +9,8 @@ a run gives. Whoever runs a chapter and saves it finds the verdicts of that run 
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from IPython.display import Markdown, display
 
-from helpers.claims import STATEMENTS, Verdict, in_all
+from helpers.claims import PARTS, STATEMENTS, Verdict, in_all, statement
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def collect(folder: str | PathLike[str] = ".") -> list[Found]:
 
 
 def in_parts(found: Iterable[Found]) -> dict[str, list[Found]]:
-    """Return the verdicts by statement, F1 to F25; those without any have an empty list."""
-    parts: dict[str, list[Found]] = {number: [] for number in STATEMENTS}
+    """Return the verdicts by part, F1 to F25; those without any have an empty list."""
+    parts: dict[str, list[Found]] = {name: [] for name in PARTS}
     for one in found:
-        parts[one.verdict.statement].append(one)
+        parts[one.verdict.part].append(one)
     return parts
 
 
@@ -71,37 +72,51 @@ def outcomes(found: Iterable[Found]) -> dict[str, tuple[str, int]]:
 
     What could not be shown on this computer alone is "cannot be shown here"; without a claim it is "open".
     """
-    return {number: (_outcome(part), len(part)) for number, part in in_parts(found).items()}
+    whole: dict[str, list[Found]] = {number: [] for number in STATEMENTS}
+    for one in found:
+        whole[statement(one.verdict.part)].append(one)
+    return {number: (_outcome(claims), len(claims)) for number, claims in whole.items()}
+
+
+def in_words(outcomes: Mapping[str, tuple[str, int]]) -> str:
+    """Return in a sentence how many statements have which verdict, the most frequent first."""
+    counts = Counter(outcome for outcome, _ in outcomes.values())
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    return f"Of {len(outcomes)} statements: {said}"
 
 
 def table(found: Iterable[Found]) -> None:
-    """Show each statement with its verdict in all, and links to its experiments: chapter and section."""
+    """Show each part with its verdict in all, and links to its experiments: chapter and section.
+
+    An opinion is called that, and has no verdict.
+    """
     rows = [
-        f"| **{number}** | {STATEMENTS[number]} | {_outcome(part)} | {_links(part)} |"
-        for number, part in in_parts(found).items()
+        f"| **{name}** | {PARTS[name].words} | {_outcome(part, PARTS[name].kind)} | {_links(part)} |"
+        for name, part in in_parts(found).items()
     ]
-    _show(["| | statement | verdict | experiments |", "|---|---|---|---|", *rows])
+    _show(["| | the tutorial says | verdict | experiments |", "|---|---|---|---|", *rows])
 
 
 def limits(found: Iterable[Found]) -> None:
-    """Show every sentence that limits a statement: what comes after "holds, but"."""
+    """Show every sentence that limits what the tutorial says, or refutes it."""
+    joints = {"holds, but": "holds, but", "does not hold": "does not hold:"}
     rows = [
-        f"| **{one.verdict.statement}** | ... but {one.verdict.sentence} | {one.link} |"
+        f"| **{one.verdict.part}** | {joints[one.verdict.finding]} {one.verdict.sentence} | {one.link} |"
         for part in in_parts(found).values()
         for one in part
-        if one.verdict.but
+        if one.verdict.finding in joints
     ]
-    _show(["| | holds ... | experiment |", "|---|---|---|", *rows])
+    _show(["| | | experiment |", "|---|---|---|", *rows])
 
 
 def _read(path: Path) -> Iterator[Found]:
-    headings = [path.stem]
+    headings, words = [path.stem], {part.words for part in PARTS.values()}
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         if cell["cell_type"] == "markdown":
             headings += re.findall(r"^## (.+)$", "".join(cell["source"]), re.MULTILINE)
         for line in _printed(cell.get("outputs", [])):
             verdict = Verdict.read(line)
-            if verdict and verdict.sentence not in STATEMENTS.values():
+            if verdict and verdict.sentence not in words:
                 yield Found(verdict, path.name, len(headings) - 1, headings[-1])
 
 
@@ -109,8 +124,11 @@ def _printed(outputs: list[dict[str, Any]]) -> list[str]:
     return "".join("".join(output.get("text", "")) for output in outputs).splitlines()
 
 
-def _outcome(part: list[Found]) -> str:
-    return in_all(one.verdict for one in part).outcome.partition(" (")[0] if part else "open"
+def _outcome(found: list[Found], kind: str = "experiment") -> str:
+    if not found:
+        return "open" if kind == "experiment" else kind
+    verdict = in_all(one.verdict for one in found)
+    return "cannot be shown here" if verdict.lacks else verdict.outcome
 
 
 def _links(part: list[Found]) -> str:

@@ -48,11 +48,13 @@ class Batch:
         """Give the first tasks to a master, by its client; the others follow as results are taken.
 
         ``keep`` is False for a batch of which only the values are wanted: it makes a ``reports.Value`` for
-        each task, no span, and forgets it when it has handed it out. Raises TypeError for an argument that
-        cannot be sent, here or as results are taken; those after it are left out. Raises TimeoutError when
-        the master has not taken the first tasks within ``timeout`` seconds.
+        each task, no span, and forgets it when it has handed it out. Raises TypeError for what is no list,
+        and for an argument that cannot be sent, here or as results are taken; those after it are left out.
+        Raises TimeoutError when the master has not taken the first tasks within ``timeout`` seconds.
         """
         functions.check_name(function)
+        if not isinstance(arguments, Iterable):
+            raise TypeError(f"arguments: expected a list, one for each task, got {short(arguments)}")
         self.function, self._keep = function, keep
         self.finished: dict[int, Any] = {}
         self._fresh: OrderedDict[int, None] = OrderedDict()  # finished, and not handed out

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from helpers.show import short
+
 
 def square(n: float) -> float:
     """Return n * n."""
@@ -30,7 +32,7 @@ def find(name: str) -> Callable[..., Any]:
         return square
     if name not in FUNCTIONS:
         raise ValueError(
-            f"function: expected one of {', '.join(FUNCTIONS)}, or module:function, got {name!r}"
+            f"function: expected one of {', '.join(FUNCTIONS)}, or module:function, got {short(name)}"
         )
     from helpers import jobs  # only here: a client, which has to know the names, need not wait for the import
 

@@ -18,6 +18,7 @@ from helpers.jobqueue.board import Board
 from helpers.jobqueue.client import Client
 from helpers.jobqueue.errors import QueueError
 from helpers.jobqueue.key import KEY_VARIABLE, as_key, risks
+from helpers.show import short
 
 
 def launch_master(
@@ -76,9 +77,9 @@ def launch_workers(
     arguments, and QueueError with the worker's own words when one cannot connect.
     """
     if not isinstance(master, Client):
-        raise TypeError(f"master: expected a master or a client of one, got {master!r}")
+        raise TypeError(f"master: expected a master or a client of one, got {short(master)}")
     if isinstance(allow, str):
-        raise TypeError(f"allow: expected a list of names of modules, got {allow!r}")
+        raise TypeError(f"allow: expected a list of names of modules, got {short(allow)}")
     checks.whole(count=count, prefetch=prefetch)
     options = ["--plain"] if plain else [f"--prefetch={prefetch}", f"--reconnect={reconnect}"]
     options += [f"--allow={module}" for module in allow]

@@ -31,6 +31,13 @@ class Load:
     seconds: float
     pids: frozenset[int]
 
+    def __repr__(self) -> str:
+        """Return the figures in one line."""
+        return (
+            f"<Load: {len(self.latencies)} answers by {len(self.pids)} processes, {self.lost} lost, "
+            f"{self.seconds:.3g} s>"
+        )
+
     @property
     def requests_per_second(self) -> float:
         """Requests answered, for each second."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from helpers import programs
+from helpers import checks, programs
 
 KINDS = ("pre-fork", "threaded", "hybrid")
 
@@ -55,8 +55,7 @@ def slow(delay: float = 0.05) -> Iterator[str]:
 
     Raises ValueError for a delay that is negative or over ten seconds, RuntimeError when it does not start.
     """
-    if not 0 <= delay <= 10:
-        raise ValueError(f"delay: expected 0 to 10 seconds, got {delay!r}")
+    checks.number(0, 10, delay=delay)
     with _started("helpers.servers.waiting", "--delay", str(delay)) as server:
         yield server.url
 

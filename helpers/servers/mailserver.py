@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from helpers import programs
+from helpers import checks, programs
 
 
 class Answer(NamedTuple):
@@ -43,9 +43,7 @@ def mail(
 
     Raises ValueError for times not from 0 to 10 s, and RuntimeError when the server does not start.
     """
-    for name, seconds in {"delay": delay, "greylist": greylist}.items():
-        if not 0 <= seconds <= 10:
-            raise ValueError(f"{name}: expected 0 to 10 seconds, got {seconds!r}")
+    checks.number(0, 10, delay=delay, greylist=greylist)
     options = [f"--delay={delay}", f"--greylist={greylist}"]
     options += ["--silent-once"] * silent_once + ["--drop-doubles"] * drop_doubles
     options += ["--mailboxes", *mailboxes] if mailboxes else []

@@ -24,6 +24,7 @@ from typing import Any
 
 from helpers import checks, children, clocked
 from helpers.clocked import Job
+from helpers.show import short
 from helpers.traces import Span, Trace, Worker
 from helpers.ways import cores, interpreters
 
@@ -90,7 +91,7 @@ def switch_interval(seconds: float) -> Iterator[None]:
     that does not release the GIL holds it for longer still, and without a GIL it has no effect.
     """
     if not isinstance(seconds, int | float) or not 0.000001 <= seconds <= 10:
-        raise ValueError(f"seconds: expected 0.000001 to 10, got {seconds!r}")
+        raise ValueError(f"seconds: expected 0.000001 to 10, got {short(seconds)}")
     before = sys.getswitchinterval()
     sys.setswitchinterval(seconds)
     try:
@@ -103,23 +104,23 @@ def _check(way: str, workers: int, start_method: str | None) -> None:
     if lacks(way):
         raise ValueError(f"way: {way!r} {lacks(way)}")
     if way not in ALL_WAYS:
-        raise ValueError(f"way: expected one of {', '.join(ALL_WAYS)}, got {way!r}")
+        raise ValueError(f"way: expected one of {', '.join(ALL_WAYS)}, got {short(way)}")
     checks.whole(workers=workers)
     known = multiprocessing.get_all_start_methods()
     if start_method is not None and start_method not in known:
-        raise ValueError(f"start_method: this system has {', '.join(known)}, got {start_method!r}")
+        raise ValueError(f"start_method: this system has {', '.join(known)}, got {short(start_method)}")
 
 
 def _check_jobs(jobs: Sequence[Job], way: str) -> None:
     if not isinstance(jobs, Sequence):
-        raise TypeError(f"jobs: expected a list of functions, got {jobs!r}")
+        raise TypeError(f"jobs: expected a list of functions, got {short(jobs)}")
     if not jobs:
         raise ValueError("jobs: expected at least one job, got none")
     for number, job in enumerate(jobs):
         if not callable(job):
-            raise TypeError(f"jobs[{number}]: expected a function, got {job!r}")
+            raise TypeError(f"jobs[{number}]: expected a function, got {short(job)}")
         if inspect.iscoroutinefunction(job) and way != "asyncio":
-            raise TypeError(f"jobs[{number}]: only asyncio runs a coroutine function, got {job!r}")
+            raise TypeError(f"jobs[{number}]: only asyncio runs a coroutine function, got {short(job)}")
         if way in ("processes", "interpreters"):
             _check_importable(job, number, way)
 
@@ -133,7 +134,7 @@ def _check_importable(job: Job, number: int, way: str) -> None:
     except Exception as error:
         raise TypeError(
             f"jobs[{number}]: {worker} must import its job by name, so expected a function from a "
-            f"module such as helpers.jobs, not a lambda or one made in a cell; got {job!r}"
+            f"module such as helpers.jobs, not a lambda or one made in a cell; got {short(job)}"
         ) from error
 
 
