@@ -36,8 +36,8 @@ def test_cpython_has_what_the_queue_uses(name):
         attrgetter(part)(importlib.import_module(f"multiprocessing.{module}"))
     except AttributeError:
         pytest.fail(
-            f"multiprocessing.{name} is gone: transport, protocol and server in helpers.jobqueue use it. See how "
-            "CPython's own managers.Server and connection.Client do now what it did, and do the same there"
+            f"multiprocessing.{name} is gone; transport, protocol or server in helpers.jobqueue use it. See "
+            "how CPython's own managers.Server and connection.Client do now what it did, and do the same"
         )
 
 
