@@ -32,13 +32,13 @@ def test_a_tile_for_each_statement(drawn):
 
 
 def test_no_text_leaves_its_tile_or_meets_another(drawn):
-    charts.verdicts({f"F{n}": ("holds, but", 99) for n in range(1, 26)}, "All hold")
+    charts.verdicts({f"F{n}a": ("holds, but", 99) for n in range(1, 43)}, "All hold")
     figure, _ = drawn[0]
     figure.draw_without_rendering()
     (axes,) = figure.axes
     tiles = [tile.get_window_extent() for tile in axes.patches]
     texts = [text.get_window_extent() for text in axes.texts]
-    assert len(tiles) == 25
+    assert len(tiles) == 42
     for tile, name, claims in zip(tiles, texts[::2], texts[1::2], strict=True):
         assert not name.overlaps(claims)
         for text in (name, claims):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nbformat import v4
 
 from helpers import claims
-from helpers.claims import PARTS, Verdict
+from helpers.claims import PARTS, STATEMENTS, Verdict
 from helpers.experiments import verdicts
 from tests.test_notebooks import NOTEBOOKS, Notebook, anchors, read
 
@@ -67,14 +67,17 @@ def test_verdicts_are_found_with_their_place(chapter):
     ]  # fmt: skip
     assert {one.link for one in found} == {"[02 Two workers](02_two.ipynb#Two-workers)"}
     outcomes = verdicts.outcomes(found)
-    assert outcomes["F3"] == ("holds, but", 2)
-    assert outcomes["F10"] == ("cannot be shown here", 1)
+    assert outcomes["F3a"] == ("holds", 1)
+    assert outcomes["F3b"] == ("does not hold", 1)
+    assert outcomes["F3c"] == ("opinion", 0)
+    assert outcomes["F10a"] == ("cannot be shown here", 1)
     assert outcomes["F1"] == ("open", 0)
 
 
 def test_verdicts_in_words():
-    outcomes = {"F1": ("holds, but", 3), "F2": ("holds", 1), "F3": ("holds, but", 2)}
-    assert verdicts.in_words(outcomes) == "Of 3 statements: 2 holds, but, 1 holds"
+    outcomes = {"F1": ("holds, but", 3), "F2": ("holds", 1), "F3a": ("holds, but", 2), "F3c": ("opinion", 0)}
+    assert verdicts.in_words(outcomes) == "1 hold, 2 only in part, and 0 do not"
+    assert verdicts.in_words({"F1": ("does not hold", 1)}) == "0 hold, 0 only in part, and 1 does not"
 
 
 def test_the_verdicts_in_all_are_left_out(chapter):
@@ -93,12 +96,14 @@ def test_what_is_shown(chapter, monkeypatch):
     verdicts.table(found)
     verdicts.limits(found)
     table, limits = (text.splitlines() for text in shown)
-    assert len(table) == 2 + len(PARTS)
+    several = {number for number in STATEMENTS if number not in PARTS}
+    assert len(table) == 2 + len(PARTS) + len(several)
     link = '[02.1](02_two.ipynb#Two-workers "Two workers")'
-    assert table[4:7] == [
-        f"| **F3a** | {PARTS['F3a'].words} | holds, but | {link} |",
-        f"| **F3b** | {PARTS['F3b'].words} | does not hold | {link} |",
-        f"| **F3c** | {PARTS['F3c'].words} | opinion |  |",
+    assert table[4:8] == [
+        f"| **F3** | **{STATEMENTS['F3']}** | **holds, but** | |",
+        f"| F3a | {PARTS['F3a'].words} | holds, but | {link} |",
+        f"| F3b | {PARTS['F3b'].words} | does not hold | {link} |",
+        f"| F3c | {PARTS['F3c'].words} | opinion |  |",
     ]
     place = "[02 Two workers](02_two.ipynb#Two-workers)"
     assert limits[2:] == [
@@ -109,7 +114,7 @@ def test_what_is_shown(chapter, monkeypatch):
 
 def test_every_statement_is_examined_and_what_is_stored_is_a_finding():
     found = verdicts.collect(FOLDER)
-    assert [number for number, (outcome, _) in verdicts.outcomes(found).items() if outcome == "open"] == []
+    assert {claims.statement(one.verdict.part) for one in found} == STATEMENTS.keys()
     assert [one for one in found if one.verdict.confirmed is not True] == []
     assert [one.verdict.part for one in found if one.verdict.finding == "does not hold"] == ["F3b"]
 

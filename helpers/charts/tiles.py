@@ -1,4 +1,4 @@
-"""A picture of tiles: every statement of the series at a glance, coloured by its verdict."""
+"""A picture of tiles: all that the tutorial says at a glance, each part coloured by its verdict."""
 
 import math
 
@@ -17,16 +17,17 @@ _LOOKS = {
     "is not confirmed by this run": ("#882255", "xx"),
     "is not decided on this computer now": ("#D9D9D9", ".."),
     "open": ("#FFFFFF", ""),
+    "opinion": ("#FFFFFF", "--"),
 }
 """Colour and hatch of each verdict; blue, orange, pale grey and purple differ in brightness too."""
 
-_ACROSS = 5
+_ACROSS = 7
 
 
 def verdicts(outcomes: dict[str, tuple[str, int]], title: str) -> None:
-    """Show a tile for each statement. ``outcomes`` holds its verdict, and of how many claims that is made.
+    """Show a tile for each part. ``outcomes`` holds its verdict, and of how many claims that is made.
 
-    Raises ValueError for a verdict that ``claims`` does not know, "open" aside.
+    Raises ValueError for a verdict that ``claims`` does not know, "open" and "opinion" aside.
     """
     check_dict("outcomes", outcomes, tuple)
     for number, (outcome, _) in outcomes.items():

@@ -18,7 +18,7 @@ from typing import Any
 
 from IPython.display import Markdown, display
 
-from helpers.claims import PARTS, STATEMENTS, Verdict, in_all, statement
+from helpers.claims import FINDINGS, PARTS, STATEMENTS, Verdict, in_all, statement
 
 
 @dataclass(frozen=True)
@@ -68,32 +68,36 @@ def in_parts(found: Iterable[Found]) -> dict[str, list[Found]]:
 
 
 def outcomes(found: Iterable[Found]) -> dict[str, tuple[str, int]]:
-    """Return for each statement its verdict in all, such as "holds, but", and of how many claims it is made.
+    """Return for each part its verdict in all, such as "holds, but", and of how many claims it is made.
 
-    What could not be shown on this computer alone is "cannot be shown here"; without a claim it is "open".
+    What could not be shown on this computer alone is "cannot be shown here"; without a claim it is "open", or
+    an "opinion".
     """
-    whole: dict[str, list[Found]] = {number: [] for number in STATEMENTS}
-    for one in found:
-        whole[statement(one.verdict.part)].append(one)
-    return {number: (_outcome(claims), len(claims)) for number, claims in whole.items()}
+    return {name: (_outcome(part, PARTS[name].kind), len(part)) for name, part in in_parts(found).items()}
 
 
 def in_words(outcomes: Mapping[str, tuple[str, int]]) -> str:
-    """Return in a sentence how many statements have which verdict, the most frequent first."""
+    """Return in a sentence how many parts hold, how many only in part, and how many do not."""
     counts = Counter(outcome for outcome, _ in outcomes.values())
-    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-    return f"Of {len(outcomes)} statements: {said}"
+    whole, limited, refuted = (counts[finding] for finding in FINDINGS)
+    return f"{whole} hold, {limited} only in part, and {refuted} {'does' if refuted == 1 else 'do'} not"
 
 
 def table(found: Iterable[Found]) -> None:
-    """Show each part with its verdict in all, and links to its experiments: chapter and section.
+    """Show each statement and each of its parts: the verdict, and links to its experiments.
 
-    An opinion is called that, and has no verdict.
+    A statement's verdict is what those of its parts add up to. An opinion is called that, and has none.
     """
-    rows = [
-        f"| **{name}** | {PARTS[name].words} | {_outcome(part, PARTS[name].kind)} | {_links(part)} |"
-        for name, part in in_parts(found).items()
-    ]
+    by_part = in_parts(found)
+    rows = []
+    for number, words in STATEMENTS.items():
+        parts = {name: part for name, part in by_part.items() if statement(name) == number}
+        if len(parts) > 1:
+            whole = _outcome([one for part in parts.values() for one in part])
+            rows.append(f"| **{number}** | **{words}** | **{whole}** | |")
+        for name, part in parts.items():
+            outcome = _outcome(part, PARTS[name].kind)
+            rows.append(f"| {name} | {PARTS[name].words} | {outcome} | {_links(part)} |")
     _show(["| | the tutorial says | verdict | experiments |", "|---|---|---|---|", *rows])
 
 
