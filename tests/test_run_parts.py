@@ -38,7 +38,7 @@ def test_waits(capfd):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"])
     try:
         with capfd.disabled():
-            print("waits", child.pid, flush=True)
+            print(f"waits {child.pid} ", flush=True)  # in one piece, as others print too
         time.sleep(99)
     finally:
         child.kill()

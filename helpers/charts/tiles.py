@@ -17,7 +17,7 @@ _LOOKS = {
     "is not confirmed by this run": ("#882255", "xx"),
     "is not decided on this computer now": ("#D9D9D9", ".."),
     "open": ("#FFFFFF", ""),
-    "opinion": ("#FFFFFF", "--"),
+    "opinion": ("#CFCFCF", ""),
 }
 """Colour and hatch of each verdict; blue, orange, pale grey and purple differ in brightness too."""
 
