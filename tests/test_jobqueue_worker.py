@@ -23,6 +23,7 @@ from helpers.traces import Span
 
 
 def give(master: jobqueue.Master, function: str, argument: Any) -> jobqueue.Batch:
+    """Give a task; it is forgotten with the batch, so keep that."""
     return master.submit(function, [argument])
 
 
@@ -120,7 +121,7 @@ def test_try_worker_with_a_wrong_key(pair: jobqueue.Master) -> None:
 
 def test_workers_whose_master_is_killed(master: jobqueue.Master, connected: Start, gate: Gate) -> None:
     at_work = connected()
-    give(master, "fetch", gate.url)
+    _in_hand = give(master, "fetch", gate.url)
     gate.reached()
     processes = [at_work, connected(), connected("--prefetch", "50"), connected("--plain")]
     master.kill()
@@ -206,7 +207,7 @@ def test_worker_leaves_when_its_input_closes(
 ) -> None:
     process = connected("--until-stdin-closes")
     if at_work:
-        give(master, "fetch", gate.url)
+        _in_hand = give(master, "fetch", gate.url)
         gate.reached()
     process.stdin.close()
     assert ended(process, GONE) == (0, "", "")
