@@ -20,6 +20,11 @@ from helpers.jobqueue.errors import MasterGone, QueueError
 from helpers.jobqueue.key import as_key, find_key
 
 
+limits = pytest.mark.skipif(
+    not hasattr(psutil, "RLIMIT_AS"), reason="limits of another process are a thing of Linux"
+)
+
+
 def run(program: str, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run a program given as text, in a process of its own."""
     command = [sys.executable, "-c", textwrap.dedent(program), *arguments]
@@ -77,13 +82,12 @@ def test_a_thread_that_goes_on_while_python_shuts_down_is_served() -> None:
     assert (done.stdout, done.stderr) == ("[9]\n", "")
 
 
-@posix
+@limits
 def test_an_argument_that_the_master_has_no_memory_for_is_told_as_that() -> None:
     with jobqueue.launch_master() as master:
-        import resource
-
         process = psutil.Process(master.pid)
-        process.rlimit(resource.RLIMIT_AS, (process.memory_info().vms + 250 * 2**20, resource.RLIM_INFINITY))
+        most = process.memory_info().vms + 250 * 2**20
+        process.rlimit(psutil.RLIMIT_AS, (most, psutil.RLIM_INFINITY))
         with pytest.raises(QueueError, match="has no memory for that") as error:
             master.submit("hash_bytes", [bytes(300 * 2**20)])
         assert not isinstance(error.value, MasterGone)
@@ -243,7 +247,7 @@ def no_threads(master: psutil.Process) -> tuple[int, int]:
     return psutil.RLIMIT_AS, master.memory_info().vms + 100 * 2**20
 
 
-@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="limits of another process are a thing of Linux")
+@limits
 @pytest.mark.parametrize("shortage", [few_files, no_threads])
 def test_a_master_that_has_no_place_for_a_visitor_says_so_and_lets_others_in_again(shortage: Any) -> None:
     with jobqueue.launch_master(key=KEY) as master, jobqueue.launch_workers(master):
