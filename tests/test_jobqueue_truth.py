@@ -19,7 +19,6 @@ from helpers import jobqueue, servers
 from helpers.jobqueue.errors import MasterGone, QueueError
 from helpers.jobqueue.key import as_key, find_key
 
-
 limits = pytest.mark.skipif(
     not hasattr(psutil, "RLIMIT_AS"), reason="limits of another process are a thing of Linux"
 )
