@@ -115,7 +115,8 @@ class Batch:
                 if not self._busy(end):
                     return
                 self._collect(end)
-            yield self._take(number)
+            self._fresh.pop(number, None)
+            yield self.finished[number] if self._keep else self.finished.pop(number)
 
     def wait(self, timeout: float | None = None) -> Trace:
         """Wait until all tasks have ended, and return their trace: times, workers, values and errors.

@@ -80,11 +80,12 @@ class Session:
     def run(self, loans: Sequence[Loan], stopping: threading.Event, told: "Told") -> Iterator[Outcome]:
         """Run tasks of one function until ``stopping`` is set, and yield what to report of each."""
         thread, ahead = self._thread, self._offset.seconds
-        is_stale = bool(loans) and functions.is_stale(loans[0][2])
+        if loans:
+            call, is_stale = _function(loans[0][2]), functions.is_stale(loans[0][2])
         for batch, number, function, argument in loans:
             if stopping.is_set():
                 return
-            job = _job(function, argument)
+            job = _job(call, argument)
             times = clocked.clocked(job, Leave)
             yield batch, number, *reports.pack(times, thread, ahead, is_stale)
             told.note(function, job, times)
@@ -158,17 +159,25 @@ def _in_words(name: str, job: "partial[Any]", times: clocked.Clocked, tasks: int
     return f"{name}({argument}) = {came}{f', the last of {tasks} tasks' * (tasks > 1)}"
 
 
-def _job(function: str, argument: bytes) -> "partial[Any]":
-    """Return a task as a job. One that cannot be read, or whose function is not known, raises why."""
+def _function(name: str) -> Callable[..., Any]:
+    """Return the function of tasks; one that is not known or not allowed raises why, whatever it is given."""
     try:
-        return partial(functions.load(function), pickle.loads(argument))
+        return functions.load(name)
+    except (ValueError, PermissionError) as error:
+        return partial(_refuse, error)
+
+
+def _job(function: Callable[..., Any], argument: bytes) -> "partial[Any]":
+    """Return a task as a job. One whose argument cannot be read raises why."""
+    try:
+        return partial(function, pickle.loads(argument))
     except Leave:
         raise
     except BaseException as error:  # what reading it does is this task's error, and nobody else's
         return partial(_refuse, error)
 
 
-def _refuse(error: BaseException) -> None:
+def _refuse(error: BaseException, *_: object) -> None:
     raise error
 
 
