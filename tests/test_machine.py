@@ -316,7 +316,8 @@ def complaints(environment, *prefix):
     tried = subprocess.run([*command, run], env=env, capture_output=True, text=True, timeout=60)
     done = subprocess.run([*command, COMPLAIN], env=env, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
-    return [line for line in done.stdout.splitlines() if line[5:10] not in ("cores", "memor")], tried
+    lines = [line for line in done.stdout.splitlines() if line and line[5:10] not in ("cores", "memor")]
+    return lines, tried
 
 
 @pytest.mark.skipif(children.default_start_method() != "forkserver", reason="needs a server of forks")
@@ -324,7 +325,11 @@ def test_a_temporary_folder_with_too_long_a_name_is_reported(tmp_path):
     """The path of a socket has about a hundred characters at most."""
     folder = tmp_path / ("x" * (95 - len(str(tmp_path))) or "x")
     folder.mkdir()
-    [line], tried = complaints({"TMPDIR": str(folder)})
+    lines, tried = complaints({"TMPDIR": str(folder)})
+    if not tried.returncode:  # a newer Python puts its sockets elsewhere then
+        assert lines == []
+        return
+    [line] = lines
     assert tried.stderr.splitlines()[-1] == "OSError: AF_UNIX path too long"
     assert line.startswith("LOOK a process ")
     assert line.endswith("OSError: AF_UNIX path too long -> set TMPDIR to a folder with a short name, "
