@@ -186,7 +186,7 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
         raise NobodyThere(f"nothing answers at {where} ({error}): check host and port") from None
     except OSError as error:
         if is_ours(error):
-            raise
+            raise TimeoutError(f"the master at {where} has not answered for {timeout:g} s") from None
         if is_lost(error) or isinstance(error, socket.gaierror):
             raise NobodyThere(
                 f"nothing answers at {where} ({error}): start the master first, check host and port"
@@ -209,11 +209,11 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
                 f"the master at {where} refused the key: give the worker the master's key, by --key-file or "
                 "JOBQUEUE_KEY"
             ) from None
-        if isinstance(error, BlockingIOError):
+        if isinstance(error, BlockingIOError) or is_ours(error):
             raise TimeoutError(f"the master at {where} has not answered for {timeout:g} s") from None
         if is_lost(error):
             raise NobodyThere(f"the master at {where} left while connecting: start it again") from None
-        if isinstance(error, OSError) and not is_ours(error):
+        if isinstance(error, OSError):
             raise own_trouble(error) from error
         raise
 
