@@ -1,7 +1,5 @@
 """What is wrong with an argument, said in one line: its name, what was expected, and what came instead."""
 
-from urllib.parse import urlsplit
-
 from helpers.show import short
 
 
@@ -13,11 +11,8 @@ def whole(least: int = 1, most: int | None = None, /, **arguments: object) -> No
             raise ValueError(f"{name}: expected a whole number {limits}, got {short(value)}")
 
 
-def number(least: float, most: float, /, **arguments: object) -> None:
-    """Check that each argument is a number from ``least`` to ``most``, of seconds if not said otherwise.
-
-    Raises ValueError.
-    """
+def seconds(least: float, most: float, /, **arguments: object) -> None:
+    """Check that each argument is a number of seconds from ``least`` to ``most``. Raises ValueError."""
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise ValueError(f"{name}: expected {least:g} to {most:g} seconds, got {short(value)}")
@@ -29,6 +24,8 @@ def http(url: str) -> tuple[str, str]:
     Returns its host, with the port if it names one, and what a request asks for there: path and query. A
     fragment is not sent. A URL with a user name is refused, as nobody here would pass it on.
     """
+    from urllib.parse import urlsplit  # only here, as it takes a while to import
+
     if not isinstance(url, str) or not url.lower().startswith("http://"):
         raise ValueError(f"url: expected http://host/path, got {short(url)}")
     if not (url.isascii() and url.isprintable()) or " " in url:

@@ -5,11 +5,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _PARENT_CHECK = 0.5  # seconds between two looks at whether the parent is there
 
@@ -74,7 +76,7 @@ def _serve(serve: Callable[[Connection], object], pipe: Connection) -> None:
     serve(pipe)
 
 
-def kill_workers(executor: Executor) -> None:
+def kill_workers(executor: "Executor") -> None:
     """End an executor without waiting for the jobs at work: kill its processes, if it has any.
 
     ``ProcessPoolExecutor.kill_workers`` came with Python 3.14. Before, its processes are known to its private

@@ -59,6 +59,7 @@ _LETTERED = {
     "F3a": Part("a worker process that crashes harms neither the master nor its siblings"),
     "F3b": Part("when the master dies, all its workers die"),
     "F3c": Part("the master only hands out work, so it rarely dies", "opinion"),
+    "F4": Part("a pool of processes, with which web servers began, survives a crash in one of them"),
     "F5a": Part("where processes can be forked, starting one is acceptable"),
     "F5b": Part("on Windows, starting one is very dear"),
     "F6a": Part("memory, cores and the system's limits bound the number of workers"),

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
-from helpers import checks, children
+from helpers import checks
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
@@ -196,12 +196,14 @@ def _start_program() -> str:
 
 
 def _make_lock() -> str:
+    from helpers import children  # only here, as it takes a while to import
+
     multiprocessing.get_context(children.default_start_method()).Lock()
     return "a lock that processes share was made"
 
 
 def _start_process() -> str:
-    from helpers import ways  # only here, as it takes a while to import
+    from helpers import children, ways  # only here, as they take a while to import
 
     ways.run([os.getpid], "processes").raise_for_errors()
     return f"a process started by {children.default_start_method()}, and did a job"

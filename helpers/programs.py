@@ -21,6 +21,7 @@ from typing import IO, Any
 GRACE = 1.5  # seconds that a program has to leave before it is killed
 READY = 30  # seconds that a program has to say that it is ready, on a very busy computer
 _LAST = 20  # lines that are remembered, for errors
+_UNREAD = 10_000  # lines that wait for a reader, at most: the latest
 _PARENT_CHECK = 0.5  # seconds between two looks at whether the parent is there
 _PARENT = "HELPERS_PARENT"  # in a program's environment: the number of the process that has started it
 
@@ -61,10 +62,8 @@ class Program:
             if not isinstance(error, queue.Empty):
                 raise
             raise ProgramFailed(f"it was not ready within {timeout:g} s; {self.words()}") from None
-        with contextlib.suppress(
-            subprocess.TimeoutExpired
-        ):  # a program's pipes close just before it has ended
-            self._process.wait(1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)  # its pipes close just before it has ended
         raise ProgramFailed(self.words())
 
     def lines(self) -> Iterator[str]:
@@ -137,6 +136,8 @@ class Program:
             for line in pipe:
                 self._said.append(line)
                 self._lines.put((is_output, line.rstrip("\n")))
+                if self._lines.qsize() > _UNREAD and self._lines.get() is None:
+                    self._lines.put(None)  # the other pipe's end is not to be forgotten
         self._lines.put(None)
 
     def _next(self, end: float | None = None) -> tuple[bool, str] | None:

@@ -1,6 +1,5 @@
 """What is shown: a function's real source, so that no notebook holds a copy; a value in one line."""
 
-import inspect
 import re
 import reprlib
 from collections.abc import Callable
@@ -9,7 +8,9 @@ from typing import Any
 
 def source(thing: Callable[..., Any] | type) -> None:
     """Show the source of a function or class, highlighted. Raises TypeError for anything else."""
-    from IPython.display import Code, display  # only here, as it takes a while to import
+    import inspect  # only here, as these take a while to import
+
+    from IPython.display import Code, display
 
     if not (inspect.isfunction(thing) or inspect.isclass(thing)):
         raise TypeError(f"thing: expected a function or a class, got {short(thing)}")

@@ -19,6 +19,6 @@ def test_limits_are_named():
 
 @pytest.mark.parametrize("wrong", [-0.1, 10.1, "0.05", None, True, float("nan")])
 def test_what_is_no_number_of_seconds_within_limits_is_refused(wrong):
-    checks.number(0, 10, delay=0, greylist=10.0)
+    checks.seconds(0, 10, delay=0, greylist=10.0)
     with pytest.raises(ValueError, match=f"^delay: expected 0 to 10 seconds, got {wrong!r}$"):
-        checks.number(0, 10, delay=wrong)
+        checks.seconds(0, 10, delay=wrong)

@@ -22,7 +22,8 @@ import pytest
 from queue_helpers import GONE, HERE, KEY, SOON, Address, Start, ended, first_line, one_line, posix, until
 
 from helpers import jobqueue
-from helpers.jobqueue import protocol, transport
+from helpers.jobqueue import listener as listening
+from helpers.jobqueue import protocol
 from helpers.jobqueue.key import SHORTEST_KEY, risks
 
 
@@ -280,8 +281,8 @@ def _used(pid: int) -> int:
 def test_who_begins_a_proof_of_the_key_and_falls_silent_is_shown_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "SILENCE_TIMEOUT", 2)
-    listener = transport.Listener((HERE, 0), 1)
+    monkeypatch.setattr(listening, "SILENCE_TIMEOUT", 2)
+    listener = listening.Listener((HERE, 0), 1)
     with contextlib.ExitStack() as opened, ThreadPoolExecutor(3) as hosts:
         opened.callback(listener.close)
         proofs = []
@@ -293,11 +294,11 @@ def test_who_begins_a_proof_of_the_key_and_falls_silent_is_shown_out(
 
 
 def test_who_has_proved_the_key_may_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "SILENCE_TIMEOUT", 2)
-    listener = transport.Listener((HERE, 0), 1)
+    monkeypatch.setattr(listening, "SILENCE_TIMEOUT", 2)
+    listener = listening.Listener((HERE, 0), 1)
     with (
         contextlib.closing(listener),
-        transport.visit(listener.address) as visitor,
+        listening.visit(listener.address) as visitor,
         listener.accept() as connection,
     ):
         visitor.send("at once")

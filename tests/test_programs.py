@@ -63,6 +63,16 @@ def test_noise_before_the_line_is_passed_over_and_errors_are_never_taken_for_it(
     assert until(lambda: {"a warning", "{error"} <= set(program.said().splitlines()))
 
 
+def test_of_what_nobody_reads_the_latest_lines_are_kept(start, monkeypatch):
+    monkeypatch.setattr(programs, "_UNREAD", 100)
+    program = start("import sys; print('an error', file=sys.stderr)\nfor n in range(5000): print(n)")
+    program.wait()
+    assert until(lambda: program.said().endswith("4999"))
+    lines = list(program.lines())
+    assert len(lines) <= 101
+    assert lines[-1] == "4999"
+
+
 @pytest.mark.parametrize(
     "noise",
     [

@@ -51,21 +51,22 @@ jobqueue: .batch .board .client .errors .launch
 jobqueue.errors:
 jobqueue.key: .errors
 jobqueue.transport: .errors
+jobqueue.listener: .transport
 jobqueue.clocks:
 jobqueue.board:
 jobqueue.journal: .board .errors
 jobqueue.shared: .board .errors .journal
-jobqueue.server: .errors .protocol .shared .transport
-jobqueue.protocol: .errors .transport
+jobqueue.server: .errors .listener .protocol .shared .transport clocked
+jobqueue.protocol: .errors .listener .transport
 jobqueue.functions: jobs show
 jobqueue.reports: clocked traces
 jobqueue.channel: .errors .transport
-jobqueue.batch: .channel .clocks .errors .functions .reports show traces
+jobqueue.batch: .channel .clocks .errors .functions .reports clocked show traces
 jobqueue.client: .batch .board .channel .key .protocol .reports traces | tqdm
 jobqueue.launch: .board .client .errors .functions .key checks programs show
 jobqueue.master: .board .errors .journal .key .server .shared programs
 jobqueue.session: .board .channel .clocks .errors .functions .reports clocked show
-jobqueue.worker: .channel .errors .functions .key .protocol .session programs show
+jobqueue.worker: .channel .errors .functions .key .protocol .session clocked programs show
 servers: .client .launch .mailserver
 servers.client: checks
 servers.launch: checks programs | psutil

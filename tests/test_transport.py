@@ -11,6 +11,7 @@ from operator import attrgetter
 import pytest
 from queue_helpers import HERE, KEY
 
+from helpers.jobqueue import listener as listening
 from helpers.jobqueue import transport
 from helpers.jobqueue.errors import NobodyThere
 
@@ -36,14 +37,14 @@ def test_cpython_has_what_the_queue_uses(name):
         attrgetter(part)(importlib.import_module(f"multiprocessing.{module}"))
     except AttributeError:
         pytest.fail(
-            f"multiprocessing.{name} is gone; transport, protocol or server in helpers.jobqueue use it. See "
+            f"multiprocessing.{name} is gone; transport, listener, protocol or server uses it. See "
             "how CPython's own managers.Server and connection.Client do now what it did, and do the same"
         )
 
 
 @pytest.mark.parametrize(("key", "is_let_in"), [(SECRET, True), (b"another", False)])
 def test_a_plain_client_of_cpython_is_let_in_by_our_listener_if_it_has_the_key(key, is_let_in):
-    with closing(transport.Listener((HERE, 0), 1)) as listener, ThreadPoolExecutor(1) as thread:
+    with closing(listening.Listener((HERE, 0), 1)) as listener, ThreadPoolExecutor(1) as thread:
         visitor = thread.submit(connections.Client, listener.address, authkey=key)
         with listener.accept() as accepted:
             try:
@@ -59,7 +60,7 @@ def test_a_plain_client_of_cpython_is_let_in_by_our_listener_if_it_has_the_key(k
 def test_we_are_let_in_by_a_plain_listener_of_cpython():
     with connections.Listener((HERE, 0), authkey=SECRET) as listener, ThreadPoolExecutor(1) as thread:
         accepted = thread.submit(listener.accept)
-        with transport.visit(listener.address, SECRET) as connection, accepted.result() as other:
+        with listening.visit(listener.address, SECRET) as connection, accepted.result() as other:
             connection.send("hello")
             assert other.recv() == "hello"
 

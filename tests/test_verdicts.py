@@ -76,8 +76,8 @@ def test_verdicts_are_found_with_their_place(chapter):
 
 def test_verdicts_in_words():
     outcomes = {"F1": ("holds, but", 3), "F2": ("holds", 1), "F3a": ("holds, but", 2), "F3c": ("opinion", 0)}
-    assert verdicts.in_words(outcomes) == "1 hold, 2 only in part, and 0 do not"
-    assert verdicts.in_words({"F1": ("does not hold", 1)}) == "0 hold, 0 only in part, and 1 does not"
+    assert verdicts.in_words(outcomes) == "1 parts hold, 2 with a but, and 0 do not"
+    assert verdicts.in_words({"F1": ("does not hold", 1)}) == "0 parts hold, 0 with a but, and 1 does not"
 
 
 def test_the_verdicts_in_all_are_left_out(chapter):

@@ -77,10 +77,10 @@ def outcomes(found: Iterable[Found]) -> dict[str, tuple[str, int]]:
 
 
 def in_words(outcomes: Mapping[str, tuple[str, int]]) -> str:
-    """Return in a sentence how many parts hold, how many only in part, and how many do not."""
+    """Return in a sentence how many parts hold, how many with a "but", and how many do not."""
     counts = Counter(outcome for outcome, _ in outcomes.values())
     whole, limited, refuted = (counts[finding] for finding in FINDINGS)
-    return f"{whole} hold, {limited} only in part, and {refuted} {'does' if refuted == 1 else 'do'} not"
+    return f"{whole} parts hold, {limited} with a but, and {refuted} {'does' if refuted == 1 else 'do'} not"
 
 
 def table(found: Iterable[Found]) -> None:

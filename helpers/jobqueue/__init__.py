@@ -21,7 +21,8 @@ channel    connections to a board elsewhere
 batch      tasks on their way, and their results; client gives tasks and collects results by batches
 launch     starts the programs from Python, and ends them
 protocol   the names of what a master serves, and how to reach it
-transport  the sockets below
+listener   how a master listens, and how a manager visits it
+transport  the sockets below, the proof of the key, and messages
 key        where the key is found, and what is dangerous with it
 errors     what can go wrong that a user can mend
 

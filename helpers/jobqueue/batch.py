@@ -1,7 +1,6 @@
 """A client's batch: tasks on their way, results as they come, and what to do when the master is lost."""
 
 import contextlib
-import math
 import os
 import pickle
 import time
@@ -12,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from typing import Any
 
+from helpers.clocked import text_of
 from helpers.jobqueue import functions, reports
-from helpers.jobqueue.channel import RemoteBoard
+from helpers.jobqueue.channel import RemoteBoard, left
 from helpers.jobqueue.clocks import Offset
 from helpers.jobqueue.errors import QueueError
 from helpers.show import short
@@ -78,8 +78,8 @@ class Batch:
         cls, master: RemoteBoard, name: str, seen: int, tasks: list[tuple[int, str, bytes]], ended: list[int]
     ) -> "Batch":
         """Return a batch that another client gave to a master with a journal; for ``Client.batch``."""
-        function = tasks[0][1] if tasks else "square"
-        batch = cls(master, function, ())
+        batch = cls(master, functions.square.__name__, ())
+        batch.function = tasks[0][1] if tasks else "a function no longer known"
         batch._join(master, name)
         batch._seen = seen
         now = time.perf_counter()
@@ -115,8 +115,7 @@ class Batch:
                 if not self._busy(end):
                     return
                 self._collect(end)
-            self._fresh.pop(number, None)
-            yield self.finished[number] if self._keep else self.finished.pop(number)
+            yield self._take(number)
 
     def wait(self, timeout: float | None = None) -> Trace:
         """Wait until all tasks have ended, and return their trace: times, workers, values and errors.
@@ -195,7 +194,7 @@ class Batch:
             try:
                 packed = pickle.dumps(argument)
             except Exception as error:
-                raise TypeError(f"arguments: number {number} cannot be sent: {error}") from None
+                raise TypeError(f"arguments: number {number} cannot be sent: {text_of(error)}") from None
             tasks.append((number, function, packed))
             left -= len(packed)
             if left <= 0:
@@ -204,19 +203,17 @@ class Batch:
 
     def _submit(self, tasks: list[tuple[int, str, bytes]], end: float | None = None) -> None:
         asked = time.perf_counter()
-        theirs = self._master.ask("submit", self._master.name, self.name, tasks, timeout=_left(end))
+        theirs = self._master.ask("submit", self._master.name, self.name, tasks, timeout=left(end))
         self._offset.add(asked, theirs, time.perf_counter())
 
     def _collect(self, end: float | None) -> None:
         """Wait for results, and note them."""
         began = time.perf_counter()
         time.sleep(max(0, self._collected + _COLLECT_INTERVAL - began))
-        while (left := math.inf if end is None else end - time.monotonic()) > 0:
-            turn = min(_COLLECT_TIMEOUT, left)
+        while (rest := left(end)) != 0:
+            turn = _COLLECT_TIMEOUT if rest is None else min(_COLLECT_TIMEOUT, rest)
             try:
-                results = self._master.ask(
-                    "collect", self.name, self._seen, _MESSAGE, turn, timeout=_left(end)
-                )
+                results = self._master.ask("collect", self.name, self._seen, _MESSAGE, turn, timeout=rest)
             except TimeoutError:
                 break
             if results is None:  # the master has forgotten us, as we were away for too long
@@ -235,7 +232,7 @@ class Batch:
         )
 
     def _look_for_workers(self, end: float | None) -> None:
-        if not self._master.ask("stats", timeout=_left(end))[-1]:
+        if not self._master.ask("stats", timeout=left(end))[-1]:
             warnings.warn(
                 f"no worker is connected to this master (tasks out: {len(self._out)}): launch some, as by "
                 "jobqueue.launch_workers(master, 2)",
@@ -292,7 +289,3 @@ def _in_words(errors: tuple[str, ...]) -> str:
 
 def _end(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
-
-
-def _left(end: float | None) -> float | None:
-    return None if end is None else max(0.0, end - time.monotonic())

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 _RECENT = 3  # seconds over which the throughput is taken
 _SHELF = 1000  # tasks that the shelf shows, the latest
@@ -87,8 +87,8 @@ class _Batch:
     collected: int = 0
 
 
-class Journal(Protocol):
-    """Keeps what happens on a board, so that another board can go on from there."""
+class Recorder:
+    """Is told what happens on a board, and keeps nothing; a journal keeps it, so that another can go on."""
 
     def batch(self, name: str, client: str, next_number: int, collected: int) -> None:
         """A client has a batch: the next number of a task in it, and how many results were collected."""
@@ -121,7 +121,7 @@ class Board:
         attempts: int = 3,
         retry_delay: float = 0.1,
         client_timeout: float = math.inf,
-        journal: Journal | None = None,
+        journal: Recorder | None = None,
     ) -> None:
         """Make an empty board.
 
@@ -140,7 +140,7 @@ class Board:
                 f"time-out over 0 s, got {lease!r}, {attempts!r}, {retry_delay!r} and {client_timeout!r}"
             )
         self.lease, self.attempts, self.retry_delay = lease, attempts, retry_delay
-        self.client_timeout, self.journal = client_timeout, journal
+        self.client_timeout, self.journal = client_timeout, journal or Recorder()
         self.shelf: deque[Shelved] = deque(maxlen=_SHELF)
         self._batches: dict[str, _Batch] = {}
         self._ready: dict[str, deque[Task]] = {}  # by function; some may have ended meanwhile
@@ -161,8 +161,7 @@ class Board:
         known = self._batches.get(batch)
         if known is None:
             known = self._batches[batch] = _Batch(client)
-            if self.journal:
-                self.journal.batch(batch, client, 0, 0)
+            self.journal.batch(batch, client, 0, 0)
         added = []
         for number, function, argument in tasks:
             if number >= known.next:
@@ -174,8 +173,7 @@ class Board:
                     self._ready[function] = deque()
                 self._ready[function].append(task)
                 added.append(task)
-                if self.journal:
-                    self.journal.added(task)
+                self.journal.added(task)
         return added
 
     def take_down(self, tasks: Iterable[Task]) -> None:
@@ -269,8 +267,7 @@ class Board:
             known.results.popleft()
         if had > 0:
             known.collected += had
-            if self.journal:
-                self.journal.collected(batch, had)
+            self.journal.collected(batch, had)
         return list(islice(known.results, most))
 
     def cancel(self, batch: str) -> None:
@@ -281,8 +278,7 @@ class Board:
         for task in known.tasks.values():
             self._take_back(task)
             task.ended = True
-        if self.journal:
-            self.journal.cancelled(batch)
+        self.journal.cancelled(batch)
 
     def tidy(self, now: float) -> None:
         """Take back what is held under a lease that has run out, and put up what may be tried again."""
@@ -322,7 +318,7 @@ class Board:
         for batch, result in results:
             self._batches[batch].results.append(result)
 
-    def tell(self, journal: Journal) -> None:
+    def tell(self, journal: Recorder) -> None:
         """Tell a journal all that another board needs to go on from here."""
         for name, batch in self._batches.items():
             journal.batch(name, batch.client, batch.next, batch.collected)
@@ -381,8 +377,7 @@ class Board:
         batch = self._batches[task.batch]
         del batch.tasks[task.number]
         batch.results.append(result)
-        if self.journal:
-            self.journal.ended(task.batch, result)
+        self.journal.ended(task.batch, result)
 
     def _fail(self, task: Task, worker: str, error: str, report: Any, now: float) -> None:
         """Count a try that failed: try again later, or shelve the task."""
@@ -391,15 +386,13 @@ class Board:
         tries = len(task.errors)
         if tries < self.attempts:
             self._retried += 1
-            if self.journal:
-                self.journal.failed(task)
+            self.journal.failed(task)
             due = now + self.retry_delay * 2 ** (tries - 1)
             heapq.heappush(self._later, (due, task.order, task))  # two may be due at one time
         else:
             self._shelved += 1
             self.shelf.append(Shelved(task.batch, task.number, task.function, task.errors))
-            if self.journal:
-                self.journal.shelved(self.shelf[-1])
+            self.journal.shelved(self.shelf[-1])
             self._end(task, (task.number, worker, task.errors, report))
 
     def _lose(self, worker: str, now: float) -> None:
@@ -416,8 +409,7 @@ class Board:
             else:
                 task.alone = True
                 self._retried += 1
-                if self.journal:
-                    self.journal.failed(task)
+                self.journal.failed(task)
                 self._put_back(task)
 
     def _count(self, results: int, second: int) -> None:

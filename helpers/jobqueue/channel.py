@@ -104,14 +104,14 @@ class RemoteBoard:
         end = None if timeout is None else time.monotonic() + timeout
         with self._channel(end) as (channel, is_fresh):
             try:
-                return channel.ask(method, *arguments, timeout=_left(end))
+                return channel.ask(method, *arguments, timeout=left(end))
             except MasterGone:
                 if is_fresh:
                     raise MasterGone(self._gone()) from None
         # It had been idle, and may have been lost long ago, while the master is well.
         with self._fresh_channel(end) as channel:
             try:
-                return channel.ask(method, *arguments, timeout=_left(end))
+                return channel.ask(method, *arguments, timeout=left(end))
             except MasterGone:
                 raise MasterGone(self._gone()) from None
 
@@ -137,12 +137,14 @@ class RemoteBoard:
 
     @contextmanager
     def _fresh_channel(self, end: float | None) -> Iterator[Channel]:
-        timeout = _left(end)
+        timeout = left(end)
         try:
             channel = Channel(
                 self.host, self.port, self.key, self.name, CONNECT_TIMEOUT if timeout is None else timeout
             )
-            pid, board = channel.ask("hello", timeout=_left(end))
+            pid, board = channel.ask("hello", timeout=left(end))
+            if self._presence.is_lost:
+                self._presence = Channel(self.host, self.port, self.key, self.name)
         except (NobodyThere, MasterGone):
             raise MasterGone(self._gone()) from None
         if board != self.board:
@@ -151,8 +153,6 @@ class RemoteBoard:
                 f"another master is at {self.host}:{self.port} now: give it a batch by batch.resume(master)"
             )
         self.pid = pid
-        if self._presence.is_lost:
-            self._presence = Channel(self.host, self.port, self.key, self.name)
         try:
             yield channel
         finally:
@@ -168,5 +168,6 @@ class RemoteBoard:
         return f"{self!r} is gone: launch a new one, and give a batch to it by batch.resume(master)"
 
 
-def _left(end: float | None) -> float | None:
+def left(end: float | None) -> float | None:
+    """Return the seconds until a moment (monotonic), at least 0; None for none."""
     return None if end is None else max(0.0, end - time.monotonic())

@@ -98,6 +98,7 @@ class Client(RemoteBoard):
     def batch(self, name: str) -> Batch:
         """Return a batch that a client has given to this master before, by its name; for one with a journal.
 
+        It holds what the master was given; a client gives very many arguments by and by, as it takes results.
         Raises ValueError for a name that the master does not know, or does not know any more.
         """
         contents = self.ask("contents", name)

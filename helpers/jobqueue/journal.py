@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NoReturn
 
-from helpers.jobqueue.board import Board, Result, Shelved, Task
+from helpers.jobqueue.board import Board, Recorder, Result, Shelved, Task
 from helpers.jobqueue.errors import QueueError, UsageError
 
 VERSION = 1
@@ -29,7 +29,7 @@ _PIECE = 64_000_000  # bytes of an entry in one row, as SQLite's are limited
 _CHANGES = 1000  # in one entry, when all are written anew
 
 
-class Journal:
+class Journal(Recorder):
     """The file. It notes what happens on a board, and writes it by ``commit``."""
 
     def __init__(self, path: str, fsync: bool = False) -> None:

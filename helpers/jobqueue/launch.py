@@ -46,8 +46,7 @@ def launch_master(
     arguments = [f"--{name}={value}" for name, value in options.items()]
     if journal is not None:
         arguments += [f"--journal={os.fspath(journal)}", *["--fsync"] * fsync]
-    env = {KEY_VARIABLE: key.decode("utf-8", "surrogateescape")}
-    program = programs.start("helpers.jobqueue.master", *arguments, "--until-stdin-closes", env=env)
+    program = programs.start("helpers.jobqueue.master", *arguments, "--until-stdin-closes", env=_with(key))
     try:
         where = json.loads(program.line("{"))
     except programs.ProgramFailed as error:
@@ -103,8 +102,14 @@ def try_worker(host: str, port: int, key: str | bytes) -> tuple[int, str]:
 
 def _start_worker(host: str, port: int, key: bytes, options: list[str]) -> programs.Program:
     where = ["--host", host, "--port", str(port), "--until-stdin-closes"]
-    env = {KEY_VARIABLE: key.decode("utf-8", "surrogateescape")}
-    return programs.start("helpers.jobqueue.worker", *where, *options, env=env)
+    return programs.start("helpers.jobqueue.worker", *where, *options, env=_with(key))
+
+
+def _with(key: bytes) -> dict[str, str]:
+    """Return the variable that tells a program the key."""
+    if b"\0" in key:
+        raise ValueError("key: expected one without null bytes, which a variable cannot hold")
+    return {KEY_VARIABLE: key.decode("utf-8", "surrogateescape")}
 
 
 class Master(Client):

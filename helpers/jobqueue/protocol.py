@@ -11,7 +11,8 @@ from multiprocessing.managers import BaseManager, listener_client  # type: ignor
 from typing import Any
 
 from helpers.jobqueue.errors import KeyRefused, NobodyThere
-from helpers.jobqueue.transport import Listener, look, visit
+from helpers.jobqueue.listener import Listener, visit
+from helpers.jobqueue.transport import look
 
 SERIALIZER = "tuned"
 """The name, for a manager, of our way to listen and to connect."""

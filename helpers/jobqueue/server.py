@@ -15,10 +15,12 @@ from collections.abc import Callable, Mapping
 from multiprocessing import managers
 from typing import Any
 
+from helpers.clocked import text_of
 from helpers.jobqueue.errors import QueueError, is_lost
+from helpers.jobqueue.listener import ServerConnection, refuse
 from helpers.jobqueue.protocol import SERIALIZER
 from helpers.jobqueue.shared import METHODS, SharedBoard
-from helpers.jobqueue.transport import ServerConnection, Stream, pack, refuse
+from helpers.jobqueue.transport import Stream, pack
 
 
 class Server(managers.Server):
@@ -90,7 +92,7 @@ class CallFailed(Exception):
     """A call could not be done; the message says why."""
 
 
-def _call(shared: SharedBoard, packed: bytes) -> Any:
+def _call(shared: SharedBoard, packed: bytes | bytearray) -> Any:
     try:
         method, arguments = pickle.loads(packed)
         if method not in METHODS:
@@ -101,4 +103,4 @@ def _call(shared: SharedBoard, packed: bytes) -> Any:
     except QueueError as error:
         raise CallFailed(str(error)) from error
     except Exception as error:
-        raise CallFailed(f"{type(error).__name__}: {error}") from error
+        raise CallFailed(text_of(error)) from error

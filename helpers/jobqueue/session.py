@@ -144,10 +144,8 @@ class Told:
                 _say(_in_words(*self._last, self._untold), sys.stdout)
             except Leave:
                 raise
-            except (
-                BaseException
-            ):  # a task's value does as it likes when it is shown, and nobody may be there to read
-                pass
+            except BaseException:
+                pass  # a value does as it likes when it is shown, and nobody may be there to read
             self._untold, self._at = 0, time.monotonic()
 
 

@@ -1,13 +1,11 @@
-"""How bytes travel between a master and those who visit it: sockets, the proof of the key, and messages.
+"""How bytes travel to a master: sockets, the proof of the key, and messages; ``listener`` is its own side.
 
 A visitor is first asked to prove that it has the key, and asks the same of the master, as it is with
-CPython's managers, of which a master is one. What both use of CPython's inside is ``answer_challenge`` and
+CPython's managers, of which a master is one. CPython's inside that is used here: ``answer_challenge`` and
 ``deliver_challenge`` of ``multiprocessing.connection``.
 """
 
 import contextlib
-import errno
-import os
 import pickle
 import select
 import socket
@@ -15,12 +13,12 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
-from multiprocessing.util import is_exiting
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.jobqueue.errors import KeyRefused, NobodyThere, QueueError, is_lost, is_ours, own_trouble
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 CONNECT_TIMEOUT = 5
 """Seconds that an address has to answer a new visitor."""
@@ -29,9 +27,8 @@ SILENCE_TIMEOUT = 10
 """Seconds without a sign from the other side's system, after which a connection is taken for lost; and
 seconds that a visitor may take to prove the key."""
 
-_GOODBYE_TIMEOUT = 0.3  # seconds
 _GREETING = b"#CHALLENGE#"  # how a manager's server opens every connection, behind the length of its message
-_BUSY = b"#BUSY#"  # how ours opens one that it has no thread or file for
+BUSY = b"#BUSY#"  # how ours opens one that it has no thread or file for
 _LENGTH = struct.Struct("!Q")
 _PIECE = 2**16  # bytes to read at a time, and up to which a message is sent in one piece
 
@@ -54,18 +51,18 @@ def tuned(plain: socket.socket) -> socket.socket:
     return plain
 
 
-def _limit_waiting(handle: int, seconds: float) -> None:
+def limit_waiting(handle: int, seconds: float) -> None:
     """Have every read from and write to a socket that waits for so many seconds fail; 0 is for never."""
     limit: int | bytes = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
     if sys.platform == "win32":
         limit = int(seconds * 1000)
-    with _borrowed(handle) as plain:
+    with borrowed(handle) as plain:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 @contextlib.contextmanager
-def _borrowed(handle: int) -> Iterator[socket.socket]:
+def borrowed(handle: int) -> Iterator[socket.socket]:
     """Hand out a socket that stays somebody else's."""
     plain = socket.socket(fileno=handle)
     try:
@@ -74,101 +71,12 @@ def _borrowed(handle: int) -> Iterator[socket.socket]:
         plain.detach()
 
 
-# --- The master's side -------------------------------------------------------------------------------
+def prove(connection: "Connection", key: bytes) -> None:
+    """Prove to the other side that we have the key, and have it prove the same."""
+    from multiprocessing.connection import answer_challenge, deliver_challenge  # they take a while to import
 
-
-class ServerConnection(Connection):
-    """A master's end of a connection: whoever is silent before it has proved the key is hung up on.
-
-    The proof is read by ``recv_bytes``; only then come requests, which are read by ``recv`` and may be far
-    apart.
-    """
-
-    _proven = False
-
-    def __init__(self, handle: int) -> None:
-        """Take over a socket."""
-        super().__init__(handle)
-        _limit_waiting(handle, SILENCE_TIMEOUT)
-
-    def recv(self) -> Any:
-        """Return the next request."""
-        if not self._proven:
-            self._proven = True
-            _limit_waiting(self.fileno(), 0)
-        return super().recv()
-
-    def stream(self) -> "Stream":
-        """Return the same connection as one that carries our own messages. It needs no further file."""
-        return Stream(socket.socket(fileno=self.fileno()), self)
-
-
-def refuse(handle: int) -> None:
-    """Tell a visitor that there is no place for it; the connection has to be closed then."""
-    with contextlib.suppress(OSError), _borrowed(handle) as plain:
-        plain.sendall(len(_BUSY).to_bytes(4, "big") + _BUSY)
-
-
-class Listener:
-    """A ``multiprocessing.connection.Listener`` with tuned sockets that can always refuse."""
-
-    def __init__(self, address: tuple[str, int], backlog: int) -> None:
-        """Listen. The manager asks for a backlog of 16: the 17th at once would wait for a second."""
-        self._socket = socket.create_server(address, backlog=max(backlog, 1024))
-        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)  # a file to give up, to refuse a visitor
-        self.address = self._socket.getsockname()
-
-    def accept(self) -> ServerConnection:
-        """Wait for a visitor. Raises OSError when there was no file for it; it has been refused then."""
-        try:
-            plain, _ = self._socket.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._refuse()
-            time.sleep(0.01)  # the server tries again at once
-            raise
-        return ServerConnection(tuned(plain).detach())
-
-    def _refuse(self) -> None:
-        if self._spare is not None:
-            os.close(self._spare)
-            self._spare = None
-        with contextlib.suppress(OSError):
-            plain, _ = self._socket.accept()
-            with plain:
-                refuse(plain.fileno())
-        with contextlib.suppress(OSError):
-            self._spare = os.open(os.devnull, os.O_RDONLY)
-
-    def close(self) -> None:
-        """Close it."""
-        self._socket.close()
-
-
-# --- The visitor's side ------------------------------------------------------------------------------
-
-
-def visit(address: tuple[str, int], authkey: bytes | None = None) -> Connection:
-    """Connect and prove the key, as ``multiprocessing.connection.Client`` does, on a tuned socket.
-
-    Raises TimeoutError when the master takes longer than ``CONNECT_TIMEOUT``, and what ``Client`` raises. A
-    program that ends says goodbye for each of its proxies, and does not wait that long for a silent master.
-    """
-    timeout = _GOODBYE_TIMEOUT if is_exiting() else CONNECT_TIMEOUT
-    connection = Connection(tuned(socket.create_connection(address, timeout)).detach())
-    try:
-        _limit_waiting(connection.fileno(), timeout)
-        if authkey is not None:
-            answer_challenge(connection, authkey)
-            deliver_challenge(connection, authkey)
-        _limit_waiting(connection.fileno(), 0)
-    except BlockingIOError:
-        connection.close()
-        raise TimeoutError(f"no proof of the key for {timeout} s") from None
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    answer_challenge(connection, key)
+    deliver_challenge(connection, key)
 
 
 def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: float) -> "Stream":
@@ -178,6 +86,9 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
     what answers is no master, KeyRefused for a wrong key, TimeoutError when the other side is silent, and
     QueueError for trouble of our own.
     """
+    from multiprocessing import AuthenticationError
+    from multiprocessing.connection import Connection
+
     end = time.monotonic() + timeout
     where = f"{host}:{port}"
     try:
@@ -196,11 +107,10 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
         _await_greeting(plain, where, end)
         connection = Connection(plain.dup().detach())
         with connection:
-            _limit_waiting(connection.fileno(), max(0.001, end - time.monotonic()))
-            answer_challenge(connection, key)
-            deliver_challenge(connection, key)
+            limit_waiting(connection.fileno(), max(0.001, end - time.monotonic()))
+            prove(connection, key)
             connection.send(request)
-        _limit_waiting(plain.fileno(), 0)
+        limit_waiting(plain.fileno(), 0)
         return Stream(plain)
     except BaseException as error:
         plain.close()
@@ -218,13 +128,13 @@ def dial(host: str, port: int, key: bytes, request: tuple[Any, ...], timeout: fl
         raise
 
 
-def look(host: str, port: int, timeout: float | None = None) -> None:
+def look(host: str, port: int) -> None:
     """Check that a master answers at this address. Raises NobodyThere, QueueError for our own trouble."""
-    seconds = CONNECT_TIMEOUT if timeout is None else timeout
+    end = time.monotonic() + CONNECT_TIMEOUT
     try:
-        with socket.create_connection((host, port), seconds) as plain:
-            _await_greeting(plain, f"{host}:{port}", time.monotonic() + seconds)
-    except (OverflowError, UnicodeError, EOFError) as error:
+        with socket.create_connection((host, port), CONNECT_TIMEOUT) as plain:
+            _await_greeting(plain, f"{host}:{port}", end)
+    except (OverflowError, UnicodeError) as error:
         raise NobodyThere(f"nothing answers at {host}:{port} ({error}): check host and port") from None
     except OSError as error:
         if is_lost(error) or isinstance(error, TimeoutError | socket.gaierror):
@@ -245,7 +155,7 @@ def _await_greeting(plain: socket.socket, where: str, end: float) -> None:
                 f"what answers at {where} closes the connection at once: is the master just ending, or is it "
                 "another program? check host and port"
             )
-        if greeting[4:].startswith(_BUSY):
+        if greeting[4:].startswith(BUSY):
             raise QueueError(f"the master at {where} can take no more visitors now: try again later")
         if not _GREETING.startswith(greeting[4:]) or greeting[:3] > b"\0\0\0":
             raise NobodyThere(
@@ -263,7 +173,7 @@ def _await_greeting(plain: socket.socket, where: str, end: float) -> None:
 class Stream:
     """A connection that carries messages, any object that can be pickled, each behind its length."""
 
-    def __init__(self, plain: socket.socket, owner: Connection | None = None) -> None:
+    def __init__(self, plain: socket.socket, owner: "Connection | None" = None) -> None:
         """Use this socket, and own it from now on; or its ``owner``, who closes it."""
         self._socket, self._owner = plain, owner
         self._ahead = b""  # of the next message, read together with the last
@@ -278,7 +188,7 @@ class Stream:
             self._socket.sendall(_LENGTH.pack(len(packed)))
             self._socket.sendall(packed)
 
-    def receive(self, end: float | None = None) -> Any:
+    def receive(self, end: float | None = None) -> bytes | bytearray:
         """Wait for a message and return it, packed.
 
         Raises EOFError when the other side has left, TimeoutError, and MemoryError for a message that there

@@ -23,6 +23,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers import programs
+from helpers.clocked import text_of
 from helpers.jobqueue import functions
 from helpers.jobqueue.channel import Channel
 from helpers.jobqueue.errors import KeyRefused, MasterGone, NobodyThere, QueueError, UsageError, is_lost
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from helpers.jobqueue.protocol import QueueManager
 
 _FINISH_TIMEOUT = 0.5  # seconds for the task in hand when whoever started this worker is gone
+_GONE = "the master went away: start it again, then this worker"
 _RECONNECT_INTERVAL = 0.1  # seconds between two tries
 
 
@@ -84,8 +86,7 @@ def _allow(modules: list[str]) -> None:
     try:
         functions.allow(modules)
     except BaseException as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise UsageError(f"--allow {' '.join(modules)}: it cannot be imported ({problem})") from None
+        raise UsageError(f"--allow {' '.join(modules)}: it cannot be imported ({text_of(error)})") from None
 
 
 def _plain(options: argparse.Namespace, key: bytes) -> None:
@@ -107,7 +108,7 @@ def _plain(options: argparse.Namespace, key: bytes) -> None:
     except (OSError, EOFError) as error:
         if not is_lost(error):
             raise QueueError(f"a task could not be read, or there was trouble of my own: {error}") from None
-        raise MasterGone("the master went away: start it again, then this worker") from None
+        raise MasterGone(_GONE) from None
 
 
 def _when_told(stopping: threading.Event, leave: Callable[[], object]) -> None:
@@ -149,7 +150,7 @@ class _Worker:
                 return self._work_on()
             except MasterGone:
                 if not self._options.reconnect:
-                    raise MasterGone("the master went away: start it again, then this worker") from None
+                    raise MasterGone(_GONE) from None
                 self._work_again()
 
     def _work(self) -> None:
@@ -192,7 +193,7 @@ class _Worker:
 
     def _lost(self, error: Exception) -> None:
         if isinstance(error, MasterGone):
-            error = MasterGone("the master went away: start it again, then this worker")
+            error = MasterGone(_GONE)
         leave_at_once(error)
 
     def _finish_soon(self) -> None:

@@ -55,7 +55,7 @@ def slow(delay: float = 0.05) -> Iterator[str]:
 
     Raises ValueError for a delay that is negative or over ten seconds, RuntimeError when it does not start.
     """
-    checks.number(0, 10, delay=delay)
+    checks.seconds(0, 10, delay=delay)
     with _started("helpers.servers.waiting", "--delay", str(delay)) as server:
         yield server.url
 

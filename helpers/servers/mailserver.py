@@ -43,7 +43,7 @@ def mail(
 
     Raises ValueError for times not from 0 to 10 s, and RuntimeError when the server does not start.
     """
-    checks.number(0, 10, delay=delay, greylist=greylist)
+    checks.seconds(0, 10, delay=delay, greylist=greylist)
     options = [f"--delay={delay}", f"--greylist={greylist}"]
     options += ["--silent-once"] * silent_once + ["--drop-doubles"] * drop_doubles
     options += ["--mailboxes", *mailboxes] if mailboxes else []
