@@ -4,6 +4,7 @@ Instruments, for any chapter
 
     machine        this computer: cores, memory, interpreter, limits, a health check, how many workers fit
     jobs           the work: what keeps a core busy, what waits, and what kills or crashes its process
+    neighbours     what other programs do meanwhile, so that stored pictures come from an idle computer
     checks         what is wrong with an argument, in one line
     programs       other Python programs, started from here, that never outlive us
     children       child processes: their start method, and that they end with their parent

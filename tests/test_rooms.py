@@ -29,6 +29,7 @@ clocked: traces
 measure: checks clocked show traces ways
 claims: show
 show: | IPython
+neighbours: | psutil
 ways: .pools
 ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
