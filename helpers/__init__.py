@@ -47,6 +47,7 @@ Experiments, each for one chapter
         chaos             05: a run of the queue in which workers are killed at random and replaced
         wiretap           05: a relay that shows what passes on a line
         verdicts          08: the verdicts that all chapters store, and where each was given
+        pythons           08: what holds on which Python and system, by runs that are kept
 
 ``tests/test_rooms.py`` holds the table of who may import whom, module by module.
 """
