@@ -49,9 +49,10 @@ Experiments, each for one chapter
         verdicts          08: the verdicts that all chapters store, and where each was given
         pythons           08: what holds on which Python and system, by runs that are kept
 
-Labs, which the learner drives
+Labs and exercises, for the learner's own hands
 
-    labs
+    exercises      predictions, kept and counted; answers, run and looked at for what they do
+    labs           real threads and queues to drive
         steps             01: two real threads that run a line when they are told to
         step_lab          01: the buttons and the picture for them
         crew              05: a real master, real workers, and a record of all that was seen

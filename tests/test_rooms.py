@@ -106,6 +106,11 @@ labs.steps: show
 labs.step_lab: .frame .steps | ipywidgets
 labs.crew: checks jobqueue jobqueue.reports show | psutil
 labs.queue_lab: .crew .frame | ipywidgets
+exercises: .desk .of_01 .predictions
+exercises.predictions: show | IPython ipywidgets
+exercises.desk: clocked show
+exercises.probes:
+exercises.of_01: .desk .probes show
 """
 RANKS = [
     {"labs"},
