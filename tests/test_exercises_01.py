@@ -89,7 +89,7 @@ def add_without_waiting(counter, lock, times):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (add, "Not attempted yet: the lock that was handed over was never taken, and "),
+        (add, "Not attempted yet: the lock that was handed over was never taken, and updates were"),
         (add_nothing, "Not attempted yet: nobody has called counter.add_one()."),
         (add_with_lock, "Correct: four threads added, one at a time, and nothing was lost."),
         (add_with_one_lock_for_all, "Correct: "),
@@ -99,7 +99,10 @@ def add_without_waiting(counter, lock, times):
         ),
         (add_before_the_lock, "Not yet: the lock was taken, but "),
         (add_without_waiting, "Not yet: the lock was taken, but "),
-        (add_with_own_lock, "Not attempted yet: the lock that was handed over was never taken, and "),
+        (
+            add_with_own_lock,
+            "Not attempted yet: the lock that was handed over was never taken, and updates were",
+        ),
         (add_once, "Not yet: 4 threads were to add 10 times each; add_one was called 4 times, not 40."),
         (len, "Not yet: it is called with 3 arguments, and takes (obj, /): keep the parameters of the"),
     ],
@@ -147,7 +150,7 @@ def transfer_and_keep(source, target, amount):
     [
         (lambda source, target, amount: None, "Not attempted yet: no money has moved."),
         (transfer_in_order, "Correct: "),
-        (transfer_as_asked, "Not yet: from 1 to 2, the locks are taken in the order [1, 2], from 2 to 1 in"),
+        (transfer_as_asked, "Not yet: from 1 to 2, the locks are taken in the order [1, 2], from 2 to 1"),
         (transfer_with_one_lock, "Not yet: a balance was changed by a thread that did not hold this"),
         (move, "Not yet: a balance was changed by a thread that did not hold"),
         (transfer_backwards, "Not yet: 30 of 100 were to go from account 1 to account 2; now"),
@@ -198,7 +201,7 @@ def attempt_and_name_all(pool, job, seconds):
         (lambda pool, job, seconds: None, "Not attempted yet: no job was submitted."),
         (attempt, "Correct: "),
         (lambda pool, job, seconds: pool.submit(job), "Not yet: a job that returns 42 was to give 42, and"),
-        (lambda pool, job, seconds: pool.submit(job).result(), "Not yet: a job raised KeyError, and so did"),
+        (lambda pool, job, seconds: pool.submit(job).result(), "Not yet: a job raised KeyError, and so"),
         (lambda pool, job, seconds: 42, "Not yet: the job was not run: give it to the pool"),
         (attempt_for_ever, "Not yet: a job was to be given 0.2 s, and was waited for much longer."),
         (attempt_alone, "Not yet: a job was to be given 0.2 s, and was waited for much longer."),

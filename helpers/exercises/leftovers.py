@@ -26,10 +26,8 @@ class Leftovers:
     """
 
     def __init__(self, answer: Callable[..., Any]) -> None:
-        """Watch what this function, or this class, starts."""
-        code = getattr(answer, "__code__", None) or getattr(
-            getattr(answer, "__init__", None), "__code__", None
-        )
+        """Watch what this function starts."""
+        code = getattr(answer, "__code__", None)
         self._folder = Path(code.co_filename).parent if code else None
         self._warnings = warnings.catch_warnings(record=True)
         self.errors: list[str] = []
