@@ -127,7 +127,7 @@ def words_of_errors(client, work, numbers):
 
 
 def in_any_order(client, work, numbers):
-    return outcomes(client, work, numbers)[::-1][1:] + [0]
+    return [*outcomes(client, work, numbers)[:0:-1], 0]
 
 
 def guess(client, work, numbers):
@@ -142,7 +142,7 @@ def guess(client, work, numbers):
         (outcomes, "Correct: seven results and the name of one error, each in its place."),
         (skip_errors, "Not yet: for 8 numbers, 7 outcomes came: nobody can tell which one is missing."),
         (errors_themselves, "Not yet: where a task failed, the error itself came: the name of its type"),
-        (words_of_errors, "Not yet: the task of 3 raises ValueError, so \"ValueError\" was expected; got 'not"),
+        (words_of_errors, "Not yet: the task of 3 raises ValueError, so \"ValueError\" was expected; got"),
         (in_any_order, "Not yet: each outcome in its number's place was expected; got [36, "),
         (guess, "Not yet: the results are there, and work was never run."),
     ],

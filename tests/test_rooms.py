@@ -106,21 +106,28 @@ labs.steps: show
 labs.step_lab: .frame .steps | ipywidgets
 labs.crew: checks jobqueue jobqueue.reports show | psutil
 labs.queue_lab: .crew .frame | ipywidgets
-exercises: .desk .of_01 .predictions
+exercises: .desk .predictions
 exercises.predictions: show | IPython ipywidgets
-exercises.desk: clocked show
+exercises.desk: .leftovers clocked show
+exercises.leftovers: clocked
 exercises.probes:
 exercises.of_01: .desk .probes show
+exercises.of_02: .desk children show
+exercises.of_03: .desk .probes show
+exercises.of_04: .desk children clocked show
+exercises.of_05: .desk show
+exercises.of_06: .desk servers show
+exercises.of_07: .desk .probes show | distributed
 """
 RANKS = [
-    {"labs"},
+    {"labs", "exercises"},
     {"experiments"},
     {"jobqueue", "servers", "engine"},
 ]  # from the top; all others are instruments
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.chaos",
          "experiments.decision", "experiments.freethreaded", "experiments.payloads",
-         "experiments.sharing"]  # fmt: skip
+         "experiments.sharing", "exercises"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:
@@ -266,6 +273,7 @@ PRIVATE = {  # of CPython or Tornado, and the one module that uses it, which has
     "accepter": "jobqueue.server",
     "handle_request": "jobqueue.server",
     "_processes": "children",
+    "_threads_queues": "exercises.leftovers",
     "close_fd": "engine.tls_repair",
 }
 

@@ -78,7 +78,7 @@ def check(name: str, *answer: Any) -> None:
         words = _verdict(known, answer[0], left)
     if words.startswith("Not yet: "):
         words = f'{words} hint("{name}") knows more.'
-    print(words)
+    print(f"{words}\n", end="")  # in one piece, whatever another thread prints meanwhile
 
 
 def _verdict(known: Exercise, answer: Callable[..., Any], left: Leftovers) -> str:

@@ -338,7 +338,7 @@ def _look_at_memory(share: Callable[..., object], fails: bool) -> None:
             block = SharedMemory(name)
         except FileNotFoundError:
             raise NotYet(f"use was given the name {short(name)}, and there is no such block now.") from None
-        seen.append(bytes(block.buf[: len(_DATA)]))
+        seen.append(bytes(block.buf or b"")[: len(_DATA)])
         block.close()
         if fails:
             raise KeyError("use has failed")

@@ -181,7 +181,8 @@ class Stop:
 
 
 class _Office(BaseManager):
-    pass
+    queue: Callable[..., Any]
+    stop: Callable[[], Any]
 
 
 _Office.register("queue", queue.Queue)

@@ -24,7 +24,7 @@ class PowerFailure(Exception):
 class _Cursor(sqlite3.Cursor):
     connection: "Database"
 
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+    def execute(self, *arguments: Any) -> Any:
         self.connection.step()
         return super().execute(*arguments)
 

@@ -229,8 +229,8 @@ def _refused(refused: Callable[..., object]) -> None:
                     found = within(5, refused, smtp, _mail(*recipients))
                 except smtplib.SMTPRecipientsRefused:
                     raise NotYet(
-                        "when the only recipient is refused, it raises SMTPRecipientsRefused: return who was, "
-                        "as when some are."
+                        "when the only recipient is refused, it raises SMTPRecipientsRefused: return who "
+                        "was, as when some are."
                     ) from None
             _look_at_refused(found, expected, recipients, len(server.log()))
             arrived += recipients != (_NOBODY,)
@@ -252,8 +252,8 @@ def _look_at_refused(
         raise NotYet(f"{case}: a dict of codes by address was expected; got {short(found)}.")
     if set(found) == set(expected):
         raise NotYet(
-            f"{case}: the code alone, {short(expected)}, was expected; got {short(found)}. What smtplib gives "
-            "is a pair of code and words."
+            f"{case}: the code alone, {short(expected)}, was expected; got {short(found)}. What smtplib "
+            "gives is a pair of code and words."
         )
     if found == {} and expected:
         raise NotYet(f"{case}: one recipient was refused, and nobody is named.")

@@ -1,4 +1,4 @@
-"""The exercises of chapter 07: the same program on an engine, results as they come home, a task that fails."""
+"""The exercises of chapter 07: a program on an engine, results as they come home, a task that fails."""
 
 import logging
 import threading
