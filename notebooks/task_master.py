@@ -51,7 +51,7 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
     except KeyboardInterrupt:
         for child in multiprocessing.active_children():  # the queues' process, if just starting
-            child.terminate()
+            child.kill()
         sys.exit("master: stopped")
     except queue.Empty:
         sys.exit("master: a result is missing: no worker, or one was killed with a task in hand")
