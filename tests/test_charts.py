@@ -1,6 +1,7 @@
 """Pictures from data made by hand: what they say, what they are made of, and that nothing breaks them."""
 
 import base64
+import inspect
 import subprocess
 import sys
 import warnings
@@ -90,6 +91,18 @@ def drawn(monkeypatch):
         yield caught
 
 
+@pytest.fixture
+def drawn_title(monkeypatch):
+    """Return a function that returns the title that was last drawn."""
+    titles, draw = [], style.Figure.suptitle
+    monkeypatch.setattr(
+        style.Figure,
+        "suptitle",
+        lambda figure, text, **look: titles.append(text) or draw(figure, text, **look),
+    )
+    return lambda: titles[-1].replace("\n", " ")
+
+
 def texts(picture):
     """Return every visible text of a picture."""
     found = picture.figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_visible())
@@ -132,6 +145,23 @@ def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
 def test_a_long_title_is_wrapped(drawn):
     charts.costs({"call": [1e-6]}, "A long finding, said in full. " * 6)
     assert drawn[0].figure.get_suptitle().count("\n") >= 2
+
+
+@pytest.mark.parametrize(("evidence", "word"), [(False, "shown"), (None, "decided")])
+def test_a_picture_that_does_not_show_its_finding_says_so(evidence, word, shown, drawn_title):
+    charts.timeline(TWO, TITLE, shown=evidence)
+    (data, metadata) = shown[0]
+    said = f"Not {word} by this run: {TITLE}"
+    assert data["text/plain"] == f"picture: {said}"
+    assert metadata["image/png"]["alt"].startswith(f"{said}. 3 jobs")
+    assert drawn_title() == said
+
+
+def test_whoever_shows_a_finding_can_say_that_it_is_not_shown():
+    asked = {name: inspect.signature(getattr(charts, name)).parameters for name in charts.__all__}
+    del asked["live_board"]  # shows what happens, before anybody knows what it will show
+    assert {name for name, taken in asked.items() if "shown" in taken} == set(asked)
+    assert {taken["shown"].default for taken in asked.values()} == {True}
 
 
 def test_charts_does_not_load_with_helpers_nor_pyplot_with_charts():
@@ -619,6 +649,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     [
         (lambda: charts.timeline("no trace", TITLE), TypeError, "trace: expected Trace"),
         (lambda: charts.timeline(TWO, ""), ValueError, "title: expected"),
+        (lambda: charts.timeline(TWO, TITLE, shown="yes"), TypeError, "shown: expected True, False, or None"),
         (lambda: charts.timeline(TWO, TITLE, marks={"a": "b"}), TypeError, "marks: expected numbers"),
         (lambda: charts.timeline(TWO, TITLE, until=0), ValueError, "until: expected numbers above 0"),
         (lambda: charts.timelines({"a": TWO}, TITLE, until="1"), TypeError, "until: expected numbers"),

@@ -76,13 +76,21 @@ _WIDTH, _DPI = 9, 100  # inches, pixels an inch; drawn with twice as many to be 
 
 
 @contextmanager
-def picture(title: str, alt: str, height: float, **place: Any) -> Iterator[Figure]:
+def picture(
+    title: str, alt: str, height: float, *, shown: bool | None = True, **place: Any
+) -> Iterator[Figure]:
     """Hand out an empty figure, ``height`` inches high beside its title, and show what was drawn in it.
 
+    ``shown`` says whether this run shows what the title says, with None for what it could not decide. If it
+    does not, the title says so, for whoever sees the picture and for whoever hears its alt text.
     ``place`` is for IPython's ``display``: ``display_id`` and ``update``, to show it in another's place.
     """
     if not isinstance(title, str) or not title.strip():
         raise ValueError(f"title: expected the finding as a sentence, got {show.short(title)}")
+    if shown is not None and shown not in (True, False):
+        raise TypeError(f"shown: expected True, False, or None for undecided, got {show.short(shown)}")
+    if not shown:
+        title = f"Not {'decided' if shown is None else 'shown'} by this run: {title}"
     lines = fill(title, 64).splitlines()
     with style.context(_STYLE, after_reset=True):  # whatever style the reader has set
         figure = Figure(figsize=(_WIDTH, height + 0.35 * len(lines)), layout="constrained")
