@@ -9,6 +9,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import cycle
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -100,16 +101,17 @@ def picture(
 
 
 def _show(figure: Figure, title: str, alt: str, **place: Any) -> None:
+    """Show a figure as HTML: the alt text of an output that is image/png reaches no screen reader."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=2 * _DPI)
     width, height = (round(inches * _DPI) for inches in figure.get_size_inches())
     sentence = title if title.endswith((".", "?", "!")) else f"{title}."
-    display(  # type: ignore[no-untyped-call]
-        {"image/png": b64encode(png.getvalue()).decode(), "text/plain": f"picture: {title}"},
-        raw=True,
-        metadata={"image/png": {"alt": f"{sentence} {alt}", "width": width, "height": height}},
-        **place,
+    image = (
+        f'<img src="data:image/png;base64,{b64encode(png.getvalue()).decode()}"'
+        f' alt="{escape(f"{sentence} {alt}")}" width="{width}" height="{height}"'
+        ' style="max-width: 100%; height: auto">'
     )
+    display({"text/html": image, "text/plain": f"picture: {title}"}, raw=True, **place)  # type: ignore[no-untyped-call]
 
 
 def mark(axes: Axes, x: float, label: str, level: int = 0) -> None:
