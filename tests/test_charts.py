@@ -2,14 +2,19 @@
 
 import base64
 import inspect
+import signal
 import subprocess
 import sys
+import traceback
 import warnings
 from html.parser import HTMLParser
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from nbconvert.exporters import HTMLExporter, SlidesExporter
@@ -185,13 +190,21 @@ def test_whoever_hears_a_page_hears_the_alt_text(exporter, shown):
 
 
 def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
-    import matplotlib
-
     charts.costs({"call": [1e-6]}, TITLE)
     with matplotlib.rc_context({"figure.facecolor": "black", "font.size": 3}):
         charts.costs({"call": [1e-6]}, TITLE)
         assert matplotlib.rcParams["font.size"] == 3
     assert shown[0] == shown[1]
+
+
+def test_an_interrupted_picture_shows_nothing_of_matplotlib(monkeypatch):
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda _: signal.raise_signal(signal.SIGINT))
+    show = charts.live_board(TITLE)
+    with pytest.raises(KeyboardInterrupt, match="interrupted") as caught:
+        show(BOARD, {})
+    printed = "".join(traceback.format_exception(caught.value))
+    assert f"{Path(matplotlib.__file__).parent}" not in printed
+    assert f"{Path(charts.__file__).parent}" in printed
 
 
 def test_a_long_title_is_wrapped(drawn):

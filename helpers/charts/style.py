@@ -100,8 +100,12 @@ def picture(
         tall = min(height + _LINE * len(lines), _MOST)
         figure = Figure(figsize=(_WIDTH, tall), layout="constrained")
         figure.suptitle("\n".join(lines), x=0.01, ha="left")
-        yield figure
-        _show(figure, title, alt, **place)
+        try:
+            yield figure
+            _show(figure, title, alt, **place)
+        except KeyboardInterrupt:
+            # Whoever stops a picture does not want to see all of matplotlib that was at work.
+            raise KeyboardInterrupt("the drawing of a picture was interrupted") from None
 
 
 def _show(figure: Figure, title: str, alt: str, **place: Any) -> None:
