@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -59,7 +58,9 @@ def compare(master: Client, sizes: Sequence[int]) -> Comparison:
     """
     if not sizes or min(sizes) < len(_LINE):
         raise ValueError(f"sizes: expected some of 10 bytes or more, got {short(sizes)}")
-    found = Comparison(sizes, *({"content": [], "path": []} for _ in range(3)))
+    found = Comparison(
+        sizes, {"content": [], "path": []}, {"content": [], "path": []}, {"content": [], "path": []}
+    )
     for size in sizes:
         with _log(size) as log:
             turns = [both_ways(master, log) for _ in range(2 if size < _LARGE else 1)]
@@ -88,8 +89,12 @@ def race(master: Client, size: int, bound: float = 1.2, seconds: float = 3.0) ->
     checks.whole(len(_LINE), size=size)
     with _log(size) as log:
         content = log.read_bytes()
-        ways = [partial(_send, master, "hash_bytes", content), partial(_send, master, "hash_file", str(log))]
-        return measure.compare(*(lambda way=way: way().seconds for way in ways), bound, seconds=seconds)
+        return measure.compare(
+            lambda: _send(master, "hash_bytes", content).seconds,
+            lambda: _send(master, "hash_file", str(log)).seconds,
+            bound,
+            seconds=seconds,
+        )
 
 
 @contextmanager

@@ -52,7 +52,8 @@ def tapped(host: str, port: int, *, keep: bool = True) -> Iterator[Tap]:
 
     with ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
         relay.daemon_threads = True
-        tap = Tap(*relay.server_address, keep)
+        tap = Tap(*relay.server_address)
+        tap.keep = keep
         threading.Thread(target=relay.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield tap
