@@ -13,7 +13,7 @@ Instruments, for any chapter
     ways           who does the work: serial, threads, processes, asyncio, interpreters
     measure        fair comparison: rounds taken in turns, medians, intervals
     claims         a sentence, its evidence, its verdict; the register of the statements
-    show           a function's real source as a cell's output; a value in one line
+    show           a function's or a program's real source as a cell's output; a value in one line
     charts         every picture: its docstring says which module draws which
 
 Systems that chapters examine
@@ -43,7 +43,9 @@ Experiments, each for one chapter
         freethreaded      02: the same in a Python without a GIL, where this computer has one
         overhead          02: what handing out a job costs, and what a serial part leaves of the speed-up
         decision          03: from what a job is like to who should do it
-        payloads          04: what a task carries: all that a file holds, or the path to it
+        two_programs      04: the tutorial's two programs, run as in two terminals, and who listens
+        ceiling           04b: how many tiny tasks one master hands out, the more workers ask
+        payloads          04b: what a task carries: all that a file holds, or the path to it
         chaos             05: a run of the queue in which workers are killed at random and replaced
         wiretap           05: a relay that shows what passes on a line
         verdicts          08: the verdicts that all chapters store, and where each was given

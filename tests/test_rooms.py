@@ -86,6 +86,7 @@ engine.__main__: .certificates jobqueue.functions | distributed
 
 experiments:
 experiments.accidents: children jobs programs traces
+experiments.ceiling: checks children programs
 experiments.chaos: jobqueue traces | IPython psutil
 experiments.compiled: checks jobs | numba numpy
 experiments.dead_workers: children jobs programs
@@ -93,9 +94,10 @@ experiments.decision: checks
 experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
 experiments.oversubscription: checks children clocked jobs machine programs traces
-experiments.payloads: jobqueue show
+experiments.payloads: checks jobqueue measure show .wiretap
 experiments.pythons: children claims .verdicts | IPython
 experiments.sharing: checks clocked traces ways
+experiments.two_programs: checks programs | psutil
 experiments.verdicts: claims | IPython
 experiments.wiretap:
 experiments.worker_costs: checks children programs | psutil
@@ -118,9 +120,10 @@ RANKS = [
     {"jobqueue", "servers", "engine"},
 ]  # from the top; all others are instruments
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
-         "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.chaos",
+         "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.ceiling",
+         "experiments.chaos",
          "experiments.decision", "experiments.freethreaded", "experiments.payloads",
-         "experiments.sharing"]  # fmt: skip
+         "experiments.sharing", "experiments.two_programs"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:

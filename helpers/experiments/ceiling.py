@@ -95,7 +95,9 @@ def _measure(workers: str, tasks: str, busy: str) -> list[Load]:
     return [_load(context, server.address, fill, count, int(tasks)) for count in json.loads(workers)]
 
 
-def _load(context: Any, address: Any, fill: Callable[[int], None], count: int, tasks: int) -> Load:
+def _load(
+    context: children.Context, address: Any, fill: Callable[[int], None], count: int, tasks: int
+) -> Load:
     start = context.Barrier(count + 1)
     fill(count)
     workers = [context.Process(target=_work, args=(address, start), daemon=True) for _ in range(count)]
