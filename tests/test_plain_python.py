@@ -30,7 +30,13 @@ SEEN = {
         asyncio.run async-def await asyncio.gather|asyncio.TaskGroup asyncio.Semaphore asyncio.to_thread
         concurrent.futures.ThreadPoolExecutor queue.Queue(maxsize=) os.fsync cProfile.Profile|cProfile
         """,
+    "04": """
+        multiprocessing.managers.BaseManager.register() .start() .connect() .shutdown() .get_server()
+        .serve_forever queue.Empty multiprocessing.AuthenticationError __name__=="__main__"
+        multiprocessing.Manager() .dict() .Lock()
+        """,
 }
+PROGRAMS = ("04",)  # chapters whose plain Python stands in programs, which are run on their own
 
 
 @cache
@@ -95,6 +101,9 @@ def seen(sources: list[str]) -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "show.source":
                 found |= set(calls(ast.parse(shown(ast.unparse(node.args[0]), known)), dict(known)))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "show.program":
+                program = NOTEBOOKS[0].parent / ast.literal_eval(node.args[0])
+                found |= set(calls(ast.parse(program.read_text("utf-8")), {}))
     return found
 
 
@@ -131,7 +140,7 @@ def test_what_is_only_in_prose_or_in_a_comment_is_not_seen():
 
 # --- Alone -------------------------------------------------------------------------------------------
 
-PLAIN = [path for path in NOTEBOOKS if path.name.partition("_")[0].rstrip("b") in SEEN]
+PLAIN = [path for path in NOTEBOOKS if path.name[:2] in SEEN.keys() - set(PROGRAMS)]
 
 
 def alone(path: Path) -> nbformat.NotebookNode:

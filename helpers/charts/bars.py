@@ -130,7 +130,7 @@ def throughput(
         if ceilings:
             first = min(ceilings)
             place = (workers.index(first) - 0.4, ceilings[first])
-            note(axes, "one core of the master's", place, (0, 5), ha="left", weight="bold")
+            note(axes, "one core of the master's, busy", place, (0, 5), ha="left", weight="bold")
         for x, value in enumerate(values):
             _write_rate(axes, x, value, inside=value > 0.12 * top)
         if len(values) > 1:
