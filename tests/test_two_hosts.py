@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -27,6 +28,7 @@ from helpers.traces import Span, Trace, Worker
 
 NEAR, FAR = "10.0.0.1", "10.0.0.2"  # those in the docstring of the engine's program
 HOSTS = {"near": NEAR, "far": FAR}
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 AHEAD = 5000  # seconds that the clock on the far host is ahead where it has one of its own
 OUT = 5  # seconds that a cable is out
 TASKS, TERMS = 16, 1_000_000  # about a tenth of a second each
@@ -295,6 +297,18 @@ def cable_out_for_good(network):
     assert wait_until(lambda: psutil.Process(master.pid).num_fds() <= before)
 
 
+def the_tutorials_two_programs(network):
+    """A master of the near host, and a worker of the far one: ten tasks there, ten results back."""
+    master = network.start("near", NOTEBOOKS / "task_master.py", NEAR, "50000", "100")
+    assert master.stdout.readline() == f"master: the queues are at {NEAR}, port 50000\n", master.stderr.read()
+    worker = network.start("far", NOTEBOOKS / "task_worker.py", NEAR, "50000")
+    for program, last in ((worker, "worker: no more tasks"), (master, "master: result")):
+        said, errors = program.communicate(timeout=200)
+        assert (program.returncode, errors) == (0, "")
+        assert said.splitlines()[-1].startswith(last)
+        assert len(said.splitlines()) >= 10
+
+
 def engine(network):
     """The commands of the docstring, word for word."""
     all_done_by_far(network, [line.split() for line in COMMANDS])
@@ -331,6 +345,7 @@ STORIES = [
     cable_out_for_less_than_a_lease,
     cable_out_for_longer_than_a_lease,
     cable_out_for_good,
+    the_tutorials_two_programs,
     engine,
     engine_with_tls,
 ]
