@@ -48,7 +48,7 @@ def test_arguments_that_make_no_sense(sizes):
 
 def test_a_race_tells_how_much_longer_the_content_takes(master, monkeypatch):
     seconds = {"hash_bytes": 3.0, "hash_file": 1.0}
-    monkeypatch.setattr(payloads, "_send", lambda _, way, thing: payloads.Trip(seconds[way], way))
+    monkeypatch.setattr(payloads, "_send", lambda _, way, thing: payloads.Trip(0, seconds[way], way))
     assert payloads.race(master, 100).median == 3.0
     assert payloads.race(master, 100).above is True
     assert payloads.race(master, 100, bound=4.0).above is False

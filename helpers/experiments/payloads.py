@@ -8,26 +8,26 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from helpers import checks, measure
-from helpers.experiments.wiretap import tapped
+from helpers.experiments.wiretap import Tap, tapped
 from helpers.jobqueue import Client
 from helpers.show import short
 
 _LINE = b"GET / 200\n"  # of a log file
-_LARGE = 10**8  # bytes of a file that takes so long that one trip is enough
+_LARGE = 10**7  # bytes of a file that takes so long that one trip is enough
 
 
 class Trip(NamedTuple):
-    """One task there and back: the seconds until its result was here, and the result."""
+    """One task there and back: the bytes that passed, the seconds until its result was here, the result."""
 
+    weight: int
     seconds: float
     digest: str
 
 
 class Comparison(NamedTuple):
-    """What passed on the line and the quickest trips, with "content" and with "path".
+    """The quickest trips with "content" and with "path", each in the order of ``sizes``, bytes of files.
 
-    Each row is in the order of ``sizes``, bytes of files. ``weights`` are the bytes that passed, both ways,
-    between the master and whoever gave the task.
+    ``weights`` are the bytes that passed, both ways, between the master and whoever gave the task.
     """
 
     sizes: Sequence[int]
@@ -36,49 +36,43 @@ class Comparison(NamedTuple):
     digests: dict[str, list[str]]
 
 
-def both_ways(master: Client, log: Path) -> dict[str, Trip]:
+def both_ways(client: Client, log: Path, tap: Tap | None = None) -> dict[str, Trip]:
     """Have a worker hash a file that it gets in the task, and then one of which it gets the path."""
     return {
-        "content": _send(master, "hash_bytes", log.read_bytes()),
-        "path": _send(master, "hash_file", str(log)),
+        "content": _send(client, "hash_bytes", log.read_bytes(), tap),
+        "path": _send(client, "hash_file", str(log), tap),
     }
 
 
-def _send(master: Client, function: str, argument: Any) -> Trip:
-    began = time.perf_counter()
-    [digest] = master.map(function, [argument])
-    return Trip(time.perf_counter() - began, digest)
+def _send(client: Client, function: str, argument: Any, tap: Tap | None = None) -> Trip:
+    """Give a task; its weight is what passes the tap meanwhile, 0 without one."""
+    before, began = tap.passed if tap else 0, time.perf_counter()
+    [digest] = client.map(function, [argument])
+    seconds = time.perf_counter() - began
+    return Trip(tap.passed - before if tap else 0, seconds, digest)
 
 
 def compare(master: Client, sizes: Sequence[int]) -> Comparison:
-    """Send log files of about these sizes, in bytes, both ways: timed, twice unless large, and past a tap.
+    """Send log files of about these sizes, in bytes, both ways in turns, past a tap; twice, unless large.
 
     Workers of this master must be running, on this computer, as the files are in a temporary folder here.
     Raises ValueError for no sizes or one below 10; and what ``master.map`` raises.
     """
     if not sizes or min(sizes) < len(_LINE):
         raise ValueError(f"sizes: expected some of 10 bytes or more, got {short(sizes)}")
-    found = Comparison(
-        sizes, {"content": [], "path": []}, {"content": [], "path": []}, {"content": [], "path": []}
-    )
-    for size in sizes:
-        with _log(size) as log:
-            turns = [both_ways(master, log) for _ in range(2 if size < _LARGE else 1)]
-            for way in found.times:
-                trips = [turn[way] for turn in turns]
-                found.times[way].append(min(trip.seconds for trip in trips))
-                found.digests[way].append(trips[0].digest)
-            found.weights["content"].append(_weigh(master, "hash_bytes", log.read_bytes()))
-            found.weights["path"].append(_weigh(master, "hash_file", str(log)))
-    return found
-
-
-def _weigh(master: Client, function: str, argument: Any) -> int:
-    """Return the bytes that pass for one task of a new client, its visit with them."""
-    with tapped(master.host, master.port, keep=False) as tap:
-        with Client(tap.host, tap.port, master.key) as client:
-            _send(client, function, argument)
-        return tap.passed
+    best: dict[str, list[Trip]] = {"content": [], "path": []}
+    with (
+        tapped(master.host, master.port, keep=False) as tap,
+        Client(tap.host, tap.port, master.key) as client,
+    ):
+        for size in sizes:
+            with _log(size) as log:
+                turns = [both_ways(client, log, tap) for _ in range(2 if size < _LARGE else 1)]
+            for way, trips in best.items():
+                trips.append(min((turn[way] for turn in turns), key=lambda trip: trip.seconds))
+    weights = {way: [trip.weight for trip in trips] for way, trips in best.items()}
+    times = {way: [trip.seconds for trip in trips] for way, trips in best.items()}
+    return Comparison(sizes, weights, times, {way: [trip.digest for trip in best[way]] for way in best})
 
 
 def race(master: Client, size: int, bound: float = 1.2, seconds: float = 3.0) -> measure.Comparison:

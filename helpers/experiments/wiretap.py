@@ -68,7 +68,7 @@ def _pass_on(source: socket.socket, sink: socket.socket, tap: Tap) -> None:
     tap._passed.append(0)
     sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with suppress(OSError):  # one side is gone
-        while piece := source.recv(65536):
+        while piece := source.recv(2**18):
             heard += piece if tap.keep else b""
             tap._passed[number] += len(piece)
             sink.sendall(piece)
