@@ -48,9 +48,9 @@ def work(address: tuple[str, int], start: Barrier) -> None:
     """Connect, wait for the others, and then square numbers until there is a None."""
     BaseManager.register("get_task_queue")
     BaseManager.register("get_result_queue")
-    manager = BaseManager(address, _KEY)
+    manager: Any = BaseManager(address, _KEY)
     manager.connect()
-    tasks, results = manager.get_task_queue(), manager.get_result_queue()  # type: ignore[attr-defined]
+    tasks, results = manager.get_task_queue(), manager.get_result_queue()
     start.wait(_START)
     while (n := tasks.get()) is not None:
         results.put(n * n)
