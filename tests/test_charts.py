@@ -595,6 +595,22 @@ def test_a_timeline_under_a_board_ends_a_killed_worker_s_row_with_a_cross(drawn)
     assert {"process 1", "PID 101", "1", "3"} <= set(texts(drawn[0]))
 
 
+def test_a_timeline_ends_a_killed_worker_s_row_with_a_cross(drawn):
+    charts.timeline(CHAOS, TITLE, kills={101: 5.25})
+    charts.timeline(CHAOS, TITLE, kills={101: 5.25}, until=0.2)
+    seen, beyond = ([line.get_xydata()[0].tolist() for line in picture.figure.axes[0].lines
+                     if line.get_marker() == "X"] for picture in drawn)  # fmt: skip
+    assert seen == [pytest.approx([250, 1])]
+    assert beyond == []
+    assert drawn[0].alt.endswith("Process 101 is killed after 250 ms.")
+
+
+def test_the_cross_of_a_job_that_failed_stands_where_it_ended(drawn):
+    charts.timeline(trace(span(0, 0.0, 1.0), span(1, 1.0, 3.0, CREW[1], error="died")), TITLE)
+    (cross,) = [line for line in drawn[0].figure.axes[0].lines if line.get_marker() == "X"]
+    assert cross.get_xydata()[0].tolist() == pytest.approx([3.0, 1.0])
+
+
 def test_in_work_is_solid_on_a_board_also_off_the_core(drawn):
     charts.board(BOARD, TITLE, trace=trace(span(0, 5.0, 5.2, share=0.0)))
     blocks = {color for area in drawn[0].figure.axes[1].collections for color in map(tuple, area.get_fc())}
@@ -724,6 +740,9 @@ EXTREMES = {
         kills={100 + n: 1.0 + n / 2 for n in range(12)},
         trace=MANY,
     ),
+    "a worker that dies late, having done nothing": lambda: charts.timeline(
+        TWO, TITLE, kills={100: 9.0, 7: 8.0}
+    ),
     "no mail": lambda: charts.arrivals({"a": (0, [])}, TITLE),
     "one mail": lambda: charts.arrivals({"a long name " * 9: (1e-9, [86400])}, TITLE * 3),
     "many mails": lambda: charts.arrivals({f"run {n}": (n, [1e-3] * 10**n) for n in range(5)}, TITLE),
@@ -794,6 +813,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
         (lambda: charts.timeline(TWO, TITLE, shown="yes"), TypeError, "shown: expected True, False, or None"),
         (lambda: charts.timeline(TWO, TITLE, marks={"a": "b"}), TypeError, "marks: expected numbers"),
         (lambda: charts.timeline(TWO, TITLE, until=0), ValueError, "until: expected numbers above 0"),
+        (lambda: charts.timeline(TWO, TITLE, kills={1: "b"}), TypeError, "kills: expected numbers"),
         (lambda: charts.timelines({"a": TWO}, TITLE, until="1"), TypeError, "until: expected numbers"),
         (lambda: charts.timelines({}, TITLE), ValueError, "traces: expected at least one"),
         (lambda: charts.timelines([TWO], TITLE), TypeError, "traces: expected dict"),

@@ -3,7 +3,7 @@
 trace -> rows_of: worker, name -> lanes: spans that do not overlap -> shades: pieces, shares of a core
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from matplotlib.axes import Axes
@@ -121,6 +121,25 @@ def draw_run(axes: Axes, trace: Trace, size: float, inches: float) -> None:
                 _draw_ends(axes, span, ends, place, thick * inches)
 
 
+def draw_kills(axes: Axes, trace: Trace, kills: Mapping[int, float], size: float) -> None:
+    """Hatch what a killed worker had in hand, from its last result on, and set a cross at its end.
+
+    ``kills`` maps each process that was killed to the moment, in seconds since the trace's start.
+    """
+    for row, worker in enumerate(rows_of(trace)):
+        if worker.pid in kills:
+            end = kills[worker.pid] / size
+            results = [span.finished for span in trace.spans if span.worker == worker]
+            begin = min((max(results) - trace.start) / size, end) if results else end
+            place = (row - _THICK / 2, _THICK)
+            axes.broken_barh([(begin, end - begin)], place, facecolors="none", edgecolor=RED, hatch="//")
+            _draw_cross(axes, end, row)
+
+
+def _draw_cross(axes: Axes, x: float, y: float) -> None:
+    axes.plot(x, y, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
+
+
 def _lanes_of(trace: Trace) -> list[list[list[Span]]]:
     return [lanes(span for span in trace.spans if span.worker == worker) for worker in rows_of(trace)]
 
@@ -179,7 +198,7 @@ def _draw_ends(axes: Axes, span: Span, ends: list[float], place: _Place, tall: f
     wide = 7 * (seen - left) / (last - first)  # inches, as ``tall``
     if span.error is not None and right <= last:
         axes.broken_barh([(left, right - left)], place, facecolors="none", edgecolor=RED, hatch="//")
-        axes.plot(right, top + thick / 2, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
+        _draw_cross(axes, right, top + thick / 2)
     elif wide > 0.04 and tall > 0.1:
         axes.vlines(left, top - 0.1 * thick, top + 1.1 * thick, color="black", linewidth=1)
     number = str(span.job + 1)
