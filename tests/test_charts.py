@@ -2,6 +2,7 @@
 
 import base64
 import inspect
+import runpy
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
+import nbformat
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgba
@@ -210,6 +212,19 @@ def test_an_interrupted_picture_shows_nothing_of_matplotlib(monkeypatch):
 def test_a_long_title_is_wrapped(drawn):
     charts.costs({"call": [1e-6]}, "A long finding, said in full. " * 6)
     assert drawn[0].figure.get_suptitle().count("\n") >= 2
+
+
+def test_the_readme_s_picture_is_taken_from_a_chapter(shown, tmp_path, monkeypatch):
+    run = runpy.run_path(str(Path(__file__).parent.parent / "run.py"))
+    charts.timeline(TWO, run["PICTURE"])
+    output = v4.new_output("display_data", shown[0])
+    chapter = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])])
+    (tmp_path / "02.ipynb").write_text(nbformat.writes(chapter), "utf-8")
+    monkeypatch.setitem(run["save_picture"].__globals__, "NOTEBOOKS", tmp_path)
+    run["save_picture"]()
+    assert (tmp_path / "timelines.png").read_bytes() == base64.b64decode(
+        image(shown[0])["src"].partition(",")[2]
+    )
 
 
 @pytest.mark.parametrize(("evidence", "word"), [(False, "shown"), (None, "decided")])
@@ -800,6 +815,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     charts.board(BOARD, TITLE, kills={101: 5.25}, trace=CHAOS)
     charts.arrivals(SENT, TITLE)
     charts.attempts(TRIES, TITLE)
+    charts.attempts({f"customer{n:02}@example.org": [(n, 250)] for n in range(50)}, TITLE)
     for picture in drawn:
         for axes in picture.figure.axes:
             assert not any(a.overlaps(b) for a, b in combinations(boxes(axes), 2))
