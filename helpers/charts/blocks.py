@@ -11,6 +11,9 @@ from matplotlib.axes import Axes
 from helpers.charts.style import GREY, HALO, RED, light, looks, mix, note
 from helpers.traces import Span, Trace, Worker
 
+CROWD = 12
+"""More workers than this get thin rows, and names only for the first and the last."""
+
 _WORKER_NAMES = {
     "serial": "worker",
     "threads": "thread",
@@ -18,13 +21,12 @@ _WORKER_NAMES = {
     "asyncio": "thread",
     "interpreters": "interpreter",
 }
-_CROWD = 12  # more workers than this get thin rows, and names only for the first and the last
 _ROW = 0.55  # inches of a row that has one lane
 _LANE = 0.27  # inches of a lane beside others, enough for a job's number
 _NAMED = 0.2  # inches of a row at the least, for its worker's name
 _TWO_LINES = 0.36  # inches of a row at the least, for its worker's PID under the name
 _THICK = 0.76  # of a row's height is taken by its blocks
-_FINE = 400  # pieces across a picture at the most: a narrower one would hardly be seen
+_FINE = 700  # pieces across a picture at the most: one is as wide as a pixel
 
 _Place = tuple[float, float]  # a lane's top and thickness, in rows
 _Piece = tuple[float, float, float]  # begin, seconds, CPU seconds
@@ -99,7 +101,7 @@ def least_share(trace: Trace, until: float | None) -> float:
 def height(trace: Trace) -> float:
     """Return the inches that a trace's rows need."""
     rows, deepest = len(rows_of(trace)), max(len(row) for row in _lanes_of(trace))
-    if rows > _CROWD:
+    if rows > CROWD:
         return 0.5 + 0.1 * rows
     return rows * _row_height(deepest)
 
@@ -151,7 +153,7 @@ def _finest(trace: Trace, seen: float) -> float:
 
 def _row_height(deepest: int) -> float:
     """Return the inches of a row with so many lanes."""
-    if deepest > _CROWD:
+    if deepest > CROWD:
         return min(1 + 0.08 * deepest, 4.5)
     return max(_ROW, _LANE * deepest / _THICK)
 

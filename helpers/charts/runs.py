@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea
 from matplotlib.patches import Rectangle
 
-from helpers.charts.blocks import draw_kills, draw_run, height, least_share, rows_of
+from helpers.charts.blocks import CROWD, draw_kills, draw_run, height, least_share, rows_of
 from helpers.charts.style import GREY, fit, ink, light, looks, mark, mix, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
 from helpers.traces import Trace
@@ -123,8 +123,12 @@ def _story(trace: Trace) -> str:
         f"CPU time was {trace.cpu_share:.0%} of the jobs' time.",
         f"On average {trace.cores_busy:.1f} cores were busy.",
     ]
-    for worker, name in rows_of(trace).items():
-        spans = [span for span in trace.spans if span.worker == worker]
+    rows = {name: [s for s in trace.spans if s.worker == worker] for worker, name in rows_of(trace).items()}
+    if len(rows) > CROWD:  # nobody wants to hear of each
+        every = sorted(trace.spans, key=lambda span: span.seconds)
+        lines.append(f"The jobs took {human(every[0].seconds)} to {human(every[-1].seconds)} each.")
+        rows = {}
+    for name, spans in rows.items():
         seconds, cpu = (sum(getattr(span, kind) for span in spans) for kind in ("seconds", "cpu"))
         share = f", {min(cpu / seconds, 1.0):.0%} of it CPU time" if seconds else ""
         lines.append(f"{name}: {count(len(spans), 'job')}, {human(seconds)}{share}.")
