@@ -35,7 +35,7 @@ ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
 ways.interpreters:
 ways.loop:
-charts: .bars .board .curves .mails .runs .sizes .speed .tiles
+charts: .bars .board .curves .mails .runs .sizes .speed .style .tiles
 charts.words: show
 charts.style: show | IPython matplotlib
 charts.blocks: .style traces | matplotlib
@@ -100,10 +100,12 @@ experiments.verdicts: claims | IPython
 experiments.wiretap:
 experiments.worker_costs: checks children programs | psutil
 
-labs: .queue_lab .step_lab
+labs: .queue_lab .speed_lab .step_lab
 labs.frame: | IPython ipywidgets
 labs.steps: show
 labs.step_lab: .frame .steps | ipywidgets
+labs.rounds: checks clocked jobs measure show traces ways
+labs.speed_lab: .frame .rounds charts machine ways | ipywidgets
 labs.crew: checks jobqueue jobqueue.reports show | psutil
 labs.queue_lab: .crew .frame | ipywidgets
 exercises: .desk .of_01 .predictions
