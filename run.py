@@ -29,10 +29,12 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.txt"
 NOTEBOOKS = ROOT / "notebooks"
-# Variables that bring in another Python's modules, or change what a program means, prints or waits for.
+# Variables that bring in another Python's modules, or change what a program means, prints or waits for; the
+# last has each of the many programs that the series starts compile its modules anew.
 MISLEADING = {f"PYTHON{name}" for name in ("HOME", "INSPECT", "OPTIMIZE", "PATH", "STARTUP", "WARNINGS")}
 MISLEADING |= {f"PYTHON{name}" for name in ("ASYNCIODEBUG", "MALLOCSTATS", "PROFILEIMPORTTIME", "VERBOSE")}
 MISLEADING |= {"PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "NUMBA_DISABLE_JIT"}
+MISLEADING |= {"PYTHONDONTWRITEBYTECODE"}
 # The user's settings of pip that say where packages come from. Others might send them past .venv.
 SOURCES = ["cert", "client-cert", "proxy", "trusted-host", "keyring-provider", "use-feature"]
 SOURCES += ["index-url", "extra-index-url", "find-links", "no-index", "only-binary"]

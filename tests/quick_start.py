@@ -1,7 +1,7 @@
 """Let pytest start quickly: a plugin that is named in pyproject.toml, so that it comes before all others.
 
-nbformat looks at notebooks by jsonschema, which at its import would make the parser of a grammar for addresses
-beyond ASCII. It takes a second of each program that runs tests, and no notebook has such an address to check.
+nbformat looks at notebooks by jsonschema, which would make a parser for addresses beyond ASCII at its import.
+It takes a second of each program that runs tests, and no notebook has such an address to check.
 """
 
 import sys
