@@ -13,7 +13,6 @@ from queue_helpers import SOON, posix, until
 
 from helpers import jobqueue, jobs
 
-pytestmark = pytest.mark.no_cover  # a task in ten thousand runs no line that the first did not
 SIZE, COUNT = 10_000, 4
 TERMS = [3_000 + n % 7 for n in range(SIZE)]
 VALUES = {terms: jobs.pi_sum(terms) for terms in set(TERMS)}

@@ -22,7 +22,6 @@ from queue_helpers import SOON, posix, until
 
 from helpers import jobqueue, programs
 
-pytestmark = pytest.mark.no_cover  # what runs here has been run by shorter tests
 SECONDS = float(os.environ.get("HELPERS_STORM", "6"))
 KILLS = max(3, int(SECONDS / 30))
 WORKERS, CLIENTS = 3, 2
