@@ -128,9 +128,9 @@ def throughput(
             if n in ceilings:
                 axes.hlines(ceilings[n], x - 0.4, x + 0.4, color="black", linewidth=3)
         if ceilings:
-            first = min(ceilings)
-            place = (workers.index(first) - 0.4, ceilings[first])
-            note(axes, "one core of the master's, busy", place, (0, 5), ha="left", weight="bold")
+            place = (workers.index(min(ceilings)) - 0.4, max(ceilings.values()))
+            text = "one core of the master's, always busy"
+            note(axes, text, place, (0, 6), ha="left", weight="bold", path_effects=HALO)
         for x, value in enumerate(values):
             _write_rate(axes, x, value, inside=value > 0.12 * top)
         if len(values) > 1:
