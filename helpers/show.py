@@ -7,14 +7,15 @@ from typing import Any
 
 
 def source(thing: Callable[..., Any] | type) -> None:
-    """Show the source of a function or class, highlighted. Raises TypeError for anything else."""
+    """Show the source of a function, a method or a class, highlighted. Raises TypeError for anything else."""
     import inspect  # only here, as these take a while to import
+    from textwrap import dedent
 
     from IPython.display import Code, display
 
     if not (inspect.isfunction(thing) or inspect.isclass(thing)):
         raise TypeError(f"thing: expected a function or a class, got {short(thing)}")
-    display(Code(inspect.getsource(thing), language="python"))  # type: ignore[no-untyped-call]
+    display(Code(dedent(inspect.getsource(thing)), language="python"))  # type: ignore[no-untyped-call]
 
 
 class _Short(reprlib.Repr):

@@ -511,7 +511,16 @@ def test_a_timeline_under_a_board_ends_a_killed_worker_s_row_with_a_cross(drawn)
     assert [(path.vertices.min(axis=0)[0], path.vertices.max(axis=0)[0]) for path in hatched] == [
         pytest.approx((100, 250))  # from its last result to its end
     ]
-    assert {"process 1", "PID 101", "1", "3"} <= set(texts(drawn[0]))
+    assert {"process 1", "PID 101", "1", "3", "lost with it"} <= set(texts(drawn[0]))
+
+
+def test_a_timeline_marks_a_killed_worker_as_a_board_does(drawn):
+    charts.timeline(CHAOS, TITLE, kills={101: CHAOS.start + 0.25})
+    (axes,) = drawn[0].figure.axes
+    crosses = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "X"]
+    assert crosses == [pytest.approx([250, 1])]
+    assert any(area.get_hatch() for area in axes.collections)
+    assert "Process 101 is killed after 250 ms." in drawn[0].alt
 
 
 def test_in_work_is_solid_on_a_board_also_off_the_core(drawn):

@@ -3,7 +3,7 @@
 trace -> rows_of: worker, name -> lanes: spans that do not overlap -> pieces: on a core, or waiting
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from matplotlib.axes import Axes
@@ -90,6 +90,21 @@ def draw_run(axes: Axes, trace: Trace, size: float) -> None:
             for span in seen:
                 ends = [(moment - trace.start) / size for moment in (span.started, span.finished)]
                 _draw_outline(axes, span, ends, place, 3 if roomy else 0 if thin else 1)
+
+
+def draw_kills(axes: Axes, trace: Trace, moments: Mapping[int, float], size: float) -> None:
+    """Hatch what a killed worker had in hand, from its last result on, and set a cross at its end.
+
+    ``moments`` maps processes to where on the time axis they died.
+    """
+    for row, worker in enumerate(rows_of(trace)):
+        if worker.pid in moments:
+            end = moments[worker.pid]
+            results = [span.finished for span in trace.spans if span.worker == worker]
+            begin = (max(results) - trace.start) / size if results else end
+            place = (row - _THICK / 2, _THICK)
+            axes.broken_barh([(begin, end - begin)], place, fc=light(RED), ec=RED, hatch="//")
+            axes.plot(end, row, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
 
 
 def _lanes_of(trace: Trace) -> list[list[list[Span]]]:

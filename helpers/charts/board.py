@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.charts.blocks import draw_run, height, rows_of
+from helpers.charts.blocks import draw_kills, draw_run, height
 from helpers.charts.style import GREY, LOOKS, RED, light, mix, picture
 from helpers.charts.words import UNITS, check_kind, check_length, human, unit
 from helpers.traces import Trace
@@ -71,11 +71,11 @@ def _draw(
         _draw_states(panels[0], [(time - zero) / UNITS[name] for time, *_ in samples], samples)
         if trace:
             draw_run(panels[1], _solid(trace), UNITS[name])
-            _draw_kills(panels[1], trace, moments, UNITS[name])
+            draw_kills(panels[1], trace, moments, UNITS[name])
         for axes in panels:
             for moment in moments.values():
                 axes.axvline(moment, color=RED, linewidth=2, zorder=1.6)
-        _explain(figure, bool(kills))
+        _explain(figure, bool(kills), trace is not None)
 
 
 def _draw_states(axes: Axes, times: list[float], samples: Sequence[Reading]) -> None:
@@ -94,22 +94,15 @@ def _solid(trace: Trace) -> Trace:
     return replace(trace, spans=tuple(replace(span, cpu=span.seconds, samples=()) for span in trace.spans))
 
 
-def _draw_kills(axes: Axes, trace: Trace, moments: Mapping[int, float], size: float) -> None:
-    """Hatch what a killed worker had in hand, from its last result on, and set a cross at its end."""
-    for row, worker in enumerate(rows_of(trace)):
-        if worker.pid in moments:
-            end = moments[worker.pid]
-            results = [span.finished for span in trace.spans if span.worker == worker]
-            begin = (max(results) - trace.start) / size if results else end
-            axes.broken_barh([(begin, end - begin)], (row - 0.38, 0.76), fc="none", ec=RED, hatch="//")
-            axes.plot(end, row, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
-
-
-def _explain(figure: Figure, kills: bool) -> None:
+def _explain(figure: Figure, kills: bool, rows: bool) -> None:
     keys: list[Any] = [Patch(color=color, label=state) for state, color in _STATES.items()]
     if kills:
         keys.append(Line2D([], [], color=RED, linewidth=2, label="a worker is killed"))
-    figure.legend(handles=keys, loc="outside lower left", ncols=len(keys), borderpad=0, borderaxespad=0.4)
+        keys += [Patch(fc=light(RED), ec=RED, hatch="//", label="lost with it")] * rows
+    size: dict[str, Any] = {"fontsize": 13, "columnspacing": 1.2, "handlelength": 1.6}
+    figure.legend(
+        handles=keys, loc="outside lower left", ncols=len(keys), borderpad=0, borderaxespad=0.4, **size
+    )
 
 
 def _story(samples: Sequence[Reading], kills: Mapping[int, float], zero: float) -> str:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from helpers.charts.blocks import draw_run, height, rows_of, waits_in_view
+from helpers.charts.blocks import draw_kills, draw_run, height, rows_of, waits_in_view
 from helpers.charts.style import GREY, ink, light, looks, mark, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
 from helpers.traces import Trace
@@ -18,22 +18,27 @@ def timeline(
     title: str,
     *,
     marks: Mapping[str, float] | None = None,
+    kills: Mapping[int, float] | None = None,
     until: float | None = None,
     shown: bool | None = True,
 ) -> None:
     """Show which job each worker had when: a row a worker, a block a job, light where it waits.
 
     Jobs that overlap on one worker, as asyncio's do, lie under one another in its row. ``marks`` maps a
-    short label to a moment on the spans' clock, and becomes a vertical line. ``until`` shows only so many
-    seconds, from the first job given out.
+    short label to a moment on the spans' clock, and becomes a vertical line. ``kills`` maps each process that
+    was killed to the moment: a cross, and hatched what was lost with it, since its last result. ``until``
+    shows only so many seconds, from the first job given out.
     """
     check_kind("trace", [trace], Trace)
     check_kind("marks", (marks or {}).values(), float | int)
+    check_kind("kills", (kills or {}).values(), float | int)
     _check_until(until)
     moments = {label: when - trace.start for label, when in (marks or {}).items()}
     if until:
         moments = {label: when for label, when in moments.items() if when <= until}
     alt = [_story(trace), *(f"Mark at {human(when)}: {label}." for label, when in moments.items())]
+    deaths = {pid: when - trace.start for pid, when in (kills or {}).items()}
+    alt += [f"Process {pid} is killed after {human(when)}." for pid, when in deaths.items()]
     begin, end = min([0.0, *moments.values()]), max([trace.wall, *moments.values()])
     with picture(
         title, _shown(" ".join(alt), until), 1.1 + height(trace) + 0.3 * len(moments), shown=shown
@@ -41,6 +46,7 @@ def timeline(
         axes = figure.subplots()
         size = _time_axis(axes, begin, end, until)
         draw_run(axes, trace, size)
+        draw_kills(axes, trace, {pid: when / size for pid, when in deaths.items()}, size)
         for level, label in enumerate(sorted(moments, key=lambda label: -moments[label])):
             mark(axes, moments[label] / size, label, level)
         _explain(figure, [trace], until)
