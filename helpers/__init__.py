@@ -45,7 +45,7 @@ Experiments, each for one chapter
         decision          03: from what a job is like to who should do it
         payloads          04: what a task carries: all that a file holds, or the path to it
         chaos             05: a run of the queue in which workers are killed at random and replaced
-        wiretap           05: a relay that shows what passes on a line
+        wiretap           05b: a relay that shows what passes on a line
         verdicts          08: the verdicts that all chapters store, and where each was given
 
 ``tests/test_rooms.py`` holds the table of who may import whom, module by module.

@@ -58,8 +58,8 @@ def lacks(
 ) -> str:
     """Say in a few words what this computer lacks of what is needed; "" when it has everything.
 
-    For the ``needs`` of a claim. ``program`` is the name of a command, such as curl; ``signals`` are those that
-    one program sends to another and that can be handled there.
+    For the ``needs`` of a claim. ``program`` is the name of a command, such as curl; ``signals`` are those
+    that one program sends to another and that can be handled there.
     """
     if cores() < cores_needed:
         return f"needs {cores_needed} cores, this process may use {cores()}"

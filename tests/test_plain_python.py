@@ -30,6 +30,16 @@ SEEN = {
         asyncio.run async-def await asyncio.gather|asyncio.TaskGroup asyncio.Semaphore asyncio.to_thread
         concurrent.futures.ThreadPoolExecutor queue.Queue(maxsize=) os.fsync cProfile.Profile|cProfile
         """,
+    "05": """
+        .lend() .heartbeat() .record() signal.signal subprocess.Popen
+        sqlite3.connect pickle.dumps def-__reduce__
+        """,
+    "06": """
+        smtplib.SMTP .send_message() email.message.EmailMessage smtplib.SMTPRecipientsRefused time.sleep
+        """,
+    "07": """
+        distributed.LocalCluster distributed.Client .map() .gather() .submit() distributed.as_completed
+        """,
 }
 
 
@@ -63,6 +73,8 @@ def calls(tree: ast.AST, known: dict[str, str]) -> Iterator[str]:
                 yield "async-def"
             case ast.Await():
                 yield "await"
+            case ast.FunctionDef(name="__reduce__"):
+                yield "def-__reduce__"
             case ast.If(test=ast.Compare()) if "__name__" in ast.unparse(node.test):
                 yield '__name__=="__main__"'
             case ast.Call():

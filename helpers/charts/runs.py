@@ -30,9 +30,9 @@ def timeline(
 
     A line stands where a job starts, and a cross where one fails. Jobs that overlap on one worker, as
     asyncio's do, lie under one another in its row. ``marks`` maps a short label to a moment on the spans'
-    clock, and becomes a vertical line. ``kills`` maps each process that was killed to the moment: a cross, and
-    hatched what was lost with it, since its last result. ``until`` shows only so many seconds, from the first
-    job given out.
+    clock, and becomes a vertical line. ``kills`` maps each process that was killed to the moment: there it
+    has a cross, and what was lost with it, since its last result, is hatched. ``until`` shows only so many
+    seconds, from the first job given out.
     """
     check_kind("trace", [trace], Trace)
     check_kind("marks", (marks or {}).values(), float | int)
