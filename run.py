@@ -17,6 +17,7 @@ import importlib
 import json
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -51,13 +52,14 @@ REMEDIES = {  # for what pip, venv or the system says
 IDLE = 0.25  # cores that other programs may keep busy, for two seconds, while what is stored is measured
 PATIENCE, TRIES = 60, 3  # seconds to wait until they are idle; runs of a notebook that they disturb
 PICTURE = "Two processes work side by side, two threads take turns"  # the README's
-USAGE = """python3 run.py lab | test | bench | refresh
+USAGE = """python3 run.py lab | test | bench | refresh | verdicts
 
     lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
     test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
     bench                   print what the helpers cost beside the bare standard library
     refresh [NOTEBOOK ...]  run all or these notebooks on an idle computer and store their new outputs;
                             with --anyway, on a busy one as well
+    verdicts                run all chapters, and keep what holds on this Python and system for chapter 08
 
 The first start installs everything into the folder .venv beside this file; later starts find it there.
 The exit code is 0 for success, 1 for a failed test or notebook, and 2 for a problem with the set-up."""
@@ -326,7 +328,10 @@ def execute_undisturbed(path: Path) -> bool:
 def wait_until_idle() -> None:
     """Wait until other programs leave us the cores, but not for ever."""
     end = time.monotonic() + PATIENCE
-    while (busy := beside_neighbours(lambda: time.sleep(2))[1]) > IDLE:
+    while True:
+        busy = beside_neighbours(lambda: time.sleep(2))[1]
+        if busy <= IDLE:
+            return
         if time.monotonic() > end:
             problem = (
                 f"other programs keep {busy:g} cores busy, so that what is stored would not be exemplary"
@@ -361,6 +366,17 @@ def execute(path: Path) -> bool:
     return done.returncode == 0
 
 
+def verdicts(_arguments: list[str]) -> int:
+    """Run all chapters in a copy, and write what they found to a file that is named for this Python."""
+    install("[test]")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(NOTEBOOKS, Path(folder, "notebooks"))
+        succeeded = [execute(path) for path in sorted(copy.glob("*.ipynb"))]
+        if not all(succeeded):
+            return 1
+        return run(PYTHON, "-m", "helpers.experiments.pythons", copy, NOTEBOOKS / "verdicts").returncode
+
+
 def save_picture() -> None:
     """Save the picture of this title, in whatever chapter it is, as the file that the README shows."""
     for chapter in sorted(NOTEBOOKS.glob("*.ipynb")):
@@ -376,7 +392,7 @@ def main() -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # However we are ended, we end our children first.
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    verbs = {"lab": lab, "test": test, "bench": bench, "refresh": refresh}
+    verbs = {"lab": lab, "test": test, "bench": bench, "refresh": refresh, "verdicts": verdicts}
     verb, *arguments = sys.argv[1:] or [""]
     own = [verb] if verb in ("lab", "test") else sys.argv[1:]  # JupyterLab's and pytest's help is theirs.
     if {"help", "-h", "--help"} & set(own):

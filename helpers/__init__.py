@@ -1,4 +1,4 @@
-"""The code behind the notebooks, in three ranks: a room imports those below it, and nothing imports upward.
+"""The code behind the notebooks, in four ranks: a room imports those below it, and nothing imports upward.
 
 Instruments, for any chapter
 
@@ -47,6 +47,19 @@ Experiments, each for one chapter
         chaos             05: a run of the queue in which workers are killed at random and replaced
         wiretap           05b: a relay that shows what passes on a line
         verdicts          08: the verdicts that all chapters store, and where each was given
+        pythons           08: what holds on which Python and system, by runs that are kept
+
+Labs and exercises, for the learner's own hands
+
+    exercises      predictions, kept and counted; answers, run and looked at for what they do
+    labs           real threads and queues to drive
+        steps             01: two real threads that run a line when they are told to
+        step_lab          01: the buttons and the picture for them
+        rounds            02: the same work by one worker and by several, round by round
+        speed_lab         02: the buttons and the pictures for them
+        crew              05: a real master, real workers, and a record of all that was seen
+        queue_lab         05: the buttons and the picture for them
+        frame             a lab's own thread, which acts and draws
 
 ``tests/test_rooms.py`` holds the table of who may import whom, module by module.
 """

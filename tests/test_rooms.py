@@ -1,6 +1,6 @@
 """The rooms of helpers: what each module imports, from the house and from outside, and how much that brings.
 
-There are three ranks: instruments, systems, experiments. A room imports its own rank and those below.
+There are four ranks: instruments, systems, experiments, labs. A room imports its own rank and those below.
 """
 
 import ast
@@ -35,7 +35,7 @@ ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
 ways.interpreters:
 ways.loop:
-charts: .bars .board .curves .mails .runs .sizes .speed .tiles
+charts: .bars .board .curves .mails .runs .sizes .speed .style .tiles
 charts.words: show
 charts.style: show | IPython matplotlib
 charts.blocks: .style traces | matplotlib
@@ -94,12 +94,31 @@ experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
 experiments.oversubscription: checks children clocked jobs machine programs traces
 experiments.payloads: jobqueue show
+experiments.pythons: children claims .verdicts | IPython
 experiments.sharing: checks clocked traces ways
 experiments.verdicts: claims | IPython
 experiments.wiretap:
 experiments.worker_costs: checks children programs | psutil
+
+labs: .queue_lab .speed_lab .step_lab
+labs.frame: | IPython ipywidgets
+labs.steps: show
+labs.step_lab: .frame .steps | ipywidgets
+labs.rounds: checks clocked jobs measure show traces ways
+labs.speed_lab: .frame .rounds charts machine ways | ipywidgets
+labs.crew: checks jobqueue jobqueue.reports show | psutil
+labs.queue_lab: .crew .frame | ipywidgets
+exercises: .desk .of_01 .predictions
+exercises.predictions: show | IPython ipywidgets
+exercises.desk: clocked show
+exercises.probes:
+exercises.of_01: .desk .probes show
 """
-RANKS = [{"experiments"}, {"jobqueue", "servers", "engine"}]  # from the top; all others are instruments
+RANKS = [
+    {"labs"},
+    {"experiments"},
+    {"jobqueue", "servers", "engine"},
+]  # from the top; all others are instruments
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.chaos",
          "experiments.decision", "experiments.freethreaded", "experiments.payloads",
@@ -222,8 +241,8 @@ def test_the_front_door_describes_every_room():
     assert len(named) == len(set(named))
     rooms = {module.split(".")[0] for module in MODULES}
     experiments = {module.split(".")[1] for module in MODULES if module.startswith("experiments.")}
-    in_the_queue = {module.split(".")[1] for module in QUEUE if "." in module}
-    assert rooms | experiments <= set(named) <= rooms | experiments | in_the_queue
+    inside = {module.split(".")[1] for module in TREES if module.startswith(("jobqueue.", "labs."))}
+    assert rooms | experiments <= set(named) <= rooms | experiments | inside
     for front_door, tree in TREES.items():
         if (HOME / front_door).is_dir() and front_door != "experiments":
             inside = {module.split(".")[1] for module in TREES if module.startswith(f"{front_door}.")}

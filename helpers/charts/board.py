@@ -68,14 +68,14 @@ def _draw(
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         panels[-1].set_xlim(0, end / UNITS[name])
         panels[-1].set_xlabel(f"time in {name}, from the first task given out", loc="left")
-        moments = {pid: (when - zero) / UNITS[name] for pid, when in kills.items()}
+        moments = {pid: when - zero for pid, when in kills.items()}
         _draw_states(panels[0], [(time - zero) / UNITS[name] for time, *_ in samples], samples)
         if trace:
             draw_run(panels[1], _solid(trace), UNITS[name], heights[1])
             draw_kills(panels[1], trace, moments, UNITS[name])
         for axes in panels:
             for moment in moments.values():
-                axes.axvline(moment, color=RED, linewidth=2, zorder=1.6)
+                axes.axvline(moment / UNITS[name], color=RED, linewidth=2, zorder=1.6)
         _explain(figure, bool(kills), trace is not None)
 
 
