@@ -13,6 +13,7 @@ from queue_helpers import until
 
 from helpers import jobqueue
 from helpers.experiments import chaos
+from helpers.traces import Span, Worker
 
 TASKS, TERMS = 60, 100_000
 
@@ -93,7 +94,7 @@ def test_the_seed_decides_when():
 
 def test_a_kill_falls_anywhere_in_a_task_but_keeps_nobody_waiting_for_long(monkeypatch):
     class Crew:
-        pids = (7,)
+        pids = (7, 8)
         added = 0
 
         def add(self):
@@ -108,8 +109,9 @@ def test_a_kill_falls_anywhere_in_a_task_but_keeps_nobody_waiting_for_long(monke
     monkeypatch.setattr(chaos.psutil, "Process", Process)
     reaper = chaos._Reaper(crew, random.Random(1), 100, 40)
     for done in range(101):
-        reaper.strike(done, 0.1 if done < 50 else 60.0)
-    assert len(killed) == crew.added == len(pauses) == 40
+        reaper.strike(done, Span(done, Worker(8, 8), 0.0, 0.0, 0.1 if done < 50 else 60.0, 0.0, 0.0))
+    assert killed == [8] * 40  # 7 has had no result
+    assert crew.added == len(pauses) == 40
     assert min(pauses[:20]) < 0.03 < 0.07 < max(pauses[:20]) < 0.1
     assert max(pauses) <= 0.5
 

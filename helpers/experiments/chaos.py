@@ -109,7 +109,7 @@ def run(
             for span in _with_bar(batch.as_completed(), len(arguments)):
                 look()
                 order.append(span.job)
-                reaper.strike(found[-1].done, span.seconds)
+                reaper.strike(found[-1].done, span)
             trace = batch.wait()
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the run has been interrupted, and its tasks are off the board") from None
@@ -127,18 +127,22 @@ class _Reaper:
 
     def __init__(self, workers: Workers, chance: random.Random, tasks: int, kills: int) -> None:
         self._workers, self._chance = workers, chance
+        self._known: set[int] = set()  # the workers that have had a result
         self._due = [0.8 * tasks * (number + chance.random()) / kills for number in range(kills)]
         self.kills: dict[int, float] = {}
 
-    def strike(self, done: int, seconds: float) -> None:
+    def strike(self, done: int, last: Span) -> None:
         """Kill a worker as by ``kill -9`` and start another, if that is due after so many results.
 
-        It falls anywhere in a task of so many ``seconds``, and not always just after a result.
+        It is one that has had a result before, if any is left of those. The blow falls anywhere in a task,
+        of which the ``last`` tells how long they are, and not always just after a result.
         """
+        self._known.add(last.worker.pid)
         if self._due and done >= self._due[0]:
             del self._due[0]
-            time.sleep(self._chance.random() * min(seconds, self._LONGEST))
-            pid = self._chance.choice(self._workers.pids)
+            time.sleep(self._chance.random() * min(last.seconds, self._LONGEST))
+            pids = self._workers.pids
+            pid = self._chance.choice([pid for pid in pids if pid in self._known] or pids)
             psutil.Process(pid).kill()
             self.kills[pid] = time.perf_counter()
             self._workers.add()
