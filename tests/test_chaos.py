@@ -109,7 +109,8 @@ def test_a_kill_falls_anywhere_in_a_task_but_keeps_nobody_waiting_for_long(monke
     monkeypatch.setattr(chaos.psutil, "Process", Process)
     reaper = chaos._Reaper(crew, random.Random(1), 100, 40)
     for done in range(101):
-        reaper.strike(done, Span(done, Worker(8, 8), 0.0, 0.0, 0.1 if done < 50 else 60.0, 0.0, 0.0))
+        seconds = 0.1 if done < 50 else 60.0
+        reaper.strike(done, Span(done, Worker(8, 8), 0.0, 0.0, seconds, seconds, 0.0))
     assert killed == [8] * 40  # 7 has had no result
     assert crew.added == len(pauses) == 40
     assert min(pauses[:20]) < 0.03 < 0.07 < max(pauses[:20]) < 0.1
