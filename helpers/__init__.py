@@ -47,7 +47,7 @@ Experiments, each for one chapter
         ceiling           04b: how many tiny tasks one master hands out, the more workers ask
         payloads          04b: what a task carries: all that a file holds, or the path to it
         chaos             05: a run of the queue in which workers are killed at random and replaced
-        wiretap           05: a relay that shows what passes on a line
+        wiretap           05b: a relay that shows what passes on a line
         verdicts          08: the verdicts that all chapters store, and where each was given
         pythons           08: what holds on which Python and system, by runs that are kept
 

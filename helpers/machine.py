@@ -55,11 +55,13 @@ def lacks(
     with_gil: bool | None = None,
     program: str = "",
     address: str = "",
+    signals: bool = False,
 ) -> str:
     """Say in a few words what this computer lacks of what is needed; "" when it has everything.
 
     For the ``needs`` of a claim. ``program`` is the name of a command, such as curl; ``address`` is one at
-    which this computer can listen, such as 127.0.0.2 on Linux and Windows.
+    which this computer can listen, such as 127.0.0.2 on Linux and Windows; ``signals`` are those that one
+    program sends to another and that can be handled there.
     """
     if cores() < cores_needed:
         return f"needs {cores_needed} cores, this process may use {cores()}"
@@ -74,6 +76,8 @@ def lacks(
             socket.create_server((address, 0)).close()
         except OSError:
             return f"needs the address {address}"
+    if signals and sys.platform == "win32":
+        return "this system sends programs no signal that they could handle"
     return ""
 
 

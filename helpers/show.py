@@ -9,15 +9,16 @@ from typing import Any
 
 
 def source(thing: Callable[..., Any] | type) -> None:
-    """Show the source of a function or class, highlighted. Raises TypeError for anything else.
+    """Show the source of a function, a method or a class, highlighted. Raises TypeError for anything else.
 
     JupyterLab would break its lines anywhere, even within a word, to fit the pane; here they can be scrolled.
     """
-    import inspect  # only here, as it takes a while to import
+    import inspect  # only here, as these take a while to import
+    from textwrap import dedent
 
     if not (inspect.isfunction(thing) or inspect.isclass(thing)):
         raise TypeError(f"thing: expected a function or a class, got {short(thing)}")
-    _show(inspect.getsource(thing))
+    _show(dedent(inspect.getsource(thing)))
 
 
 def program(path: str | os.PathLike[str]) -> None:

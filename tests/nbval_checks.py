@@ -108,6 +108,7 @@ def is_true(reason: str) -> bool:
         machine.lacks(with_gil=False),
         machine.lacks(program="curl"),
         machine.lacks(address="127.0.0.2"),
+        machine.lacks(signals=True),
         compiled.lacks(),
         freethreaded.lacks(),
         ways.lacks("interpreters"),

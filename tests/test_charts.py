@@ -618,7 +618,7 @@ def test_a_timeline_under_a_board_ends_a_killed_worker_s_row_with_a_cross(drawn)
     assert [(path.vertices.min(axis=0)[0], path.vertices.max(axis=0)[0]) for path in hatched] == [
         pytest.approx((100, 250))  # from its last result to its end
     ]
-    assert {"process 1", "PID 101", "1", "3"} <= set(texts(drawn[0]))
+    assert {"process 1", "PID 101", "1", "3", "lost with it"} <= set(texts(drawn[0]))
 
 
 def test_a_timeline_ends_a_killed_worker_s_row_with_a_cross(drawn):

@@ -179,6 +179,7 @@ def test_gil_of_an_ordinary_and_of_a_free_threaded_interpreter(monkeypatch):
 @pytest.mark.parametrize("start_method", [None, *multiprocessing.get_all_start_methods()])
 def test_nothing_is_lacking(start_method):
     assert machine.lacks() == ""
+    assert bool(machine.lacks(signals=True)) == (sys.platform == "win32")
     has = machine.lacks(cores_needed=machine.cores(), start_method=start_method, with_gil=machine.gil())
     assert has == ""
 

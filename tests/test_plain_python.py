@@ -35,6 +35,16 @@ SEEN = {
         .serve_forever queue.Empty multiprocessing.AuthenticationError __name__=="__main__"
         multiprocessing.Manager() .dict() .Lock()
         """,
+    "05": """
+        .lend() .heartbeat() .record() signal.signal subprocess.Popen
+        sqlite3.connect pickle.dumps def-__reduce__
+        """,
+    "06": """
+        smtplib.SMTP .send_message() email.message.EmailMessage smtplib.SMTPRecipientsRefused time.sleep
+        """,
+    "07": """
+        distributed.LocalCluster distributed.Client .map() .gather() .submit() distributed.as_completed
+        """,
 }
 PROGRAMS = ("04",)  # chapters whose plain Python stands in programs, which are run on their own
 
@@ -69,6 +79,8 @@ def calls(tree: ast.AST, known: dict[str, str]) -> Iterator[str]:
                 yield "async-def"
             case ast.Await():
                 yield "await"
+            case ast.FunctionDef(name="__reduce__"):
+                yield "def-__reduce__"
             case ast.If(test=ast.Compare()) if "__name__" in ast.unparse(node.test):
                 yield '__name__=="__main__"'
             case ast.Call():

@@ -27,8 +27,8 @@ def evidence(chapter, sentence, **world):
                 if isinstance(line, ast.Assign) and {ast.unparse(t) for t in line.targets} & (
                     wanted - world.keys()
                 ):
-                    exec(ast.unparse(line), {}, world)
-            return eval(ast.unparse(call.args[2]), {}, world)
+                    exec(ast.unparse(line), world)
+            return eval(ast.unparse(call.args[2]), world)
     raise AssertionError(f"{chapter} has no claim {sentence!r}")
 
 
@@ -51,8 +51,6 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
     ("02", "with twice as many, a job waits for a core", {"crowd": trace(0.5)}, {"crowd": trace(0.95)}),
     ("02", "as many as cores are faster than one",
      {"faster": Comparison((1.9,) * 20, 1.2)}, {"faster": Comparison((1.0,) * 20, 1.2)}),
-    ("05", "a master with a journal starts again with all its tasks", {"waiting": 24}, {"waiting": 23}),
-    ("05", "another client has its results", {"spans": spans(*range(24))}, {"spans": spans(0, *range(23))}),
 ]  # fmt: skip
 
 
