@@ -49,11 +49,17 @@ def gil() -> bool:
 
 
 def lacks(
-    *, cores_needed: int = 1, start_method: str | None = None, with_gil: bool | None = None, program: str = ""
+    *,
+    cores_needed: int = 1,
+    start_method: str | None = None,
+    with_gil: bool | None = None,
+    program: str = "",
+    system: str = "",
 ) -> str:
     """Say in a few words what this computer lacks of what is needed; "" when it has everything.
 
-    For the ``needs`` of a claim. ``program`` is the name of a command, such as curl.
+    For the ``needs`` of a claim. ``program`` is the name of a command, such as curl, and ``system`` that of
+    an operating system, as ``platform.system`` gives it, such as Windows.
     """
     if cores() < cores_needed:
         return f"needs {cores_needed} cores, this process may use {cores()}"
@@ -63,6 +69,8 @@ def lacks(
         return "needs an interpreter with the GIL" if with_gil else "needs a free-threaded interpreter"
     if program and not shutil.which(program):
         return f"needs the program {program}"
+    if system and system != platform.system():
+        return f"needs {system}"
     return ""
 
 

@@ -105,6 +105,7 @@ def is_true(reason: str) -> bool:
         machine.lacks(with_gil=True),
         machine.lacks(with_gil=False),
         machine.lacks(program="curl"),
+        machine.lacks(system="Windows"),
         compiled.lacks(),
         freethreaded.lacks(),
         ways.lacks("interpreters"),

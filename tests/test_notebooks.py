@@ -349,7 +349,7 @@ def in_its_room(notebook: Notebook) -> Iterator[Finding]:
             for alias in part.names
         }
         for name in sorted(used | imported):
-            if name in ("time.sleep", "multiprocessing.Pool") or name.split(".")[0] == "matplotlib":
+            if name == "multiprocessing.Pool" or name.split(".")[0] == "matplotlib":
                 yield n, f"{name} in a cell, expected a function of helpers"
 
 
@@ -540,8 +540,7 @@ SPOILT = [
     ("plain_python", source(CHECK, "%timeit x"), "cell 4: a command, not Python: %timeit x"),
     ("plain_python", source(CHECK, "x = 1;"), "cell 4: the last line ends with a semicolon"),
     ("plain_python", source(CHECK, "x ="), "cell 4: empty, or not Python"),
-    ("in_its_room", source(CHECK, "import time\ntime.sleep(1)"), "cell 4: time.sleep"),
-    ("in_its_room", source(CHECK, "from time import sleep"), "cell 4: time.sleep"),
+    ("in_its_room", source(CHECK, "from multiprocessing import Pool"), "cell 4: multiprocessing.Pool"),
     ("in_its_room", source(CHECK, "with multiprocessing.Pool(2) as pool:\n    pass"), "multiprocessing.Pool"),
     ("in_its_room", source(CHECK, "import matplotlib.pyplot as plt"), "cell 4: matplotlib.pyplot"),
     ("in_its_room", source(CHECK, "from matplotlib import pyplot"), "cell 4: matplotlib.pyplot"),
