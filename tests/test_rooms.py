@@ -29,6 +29,7 @@ clocked: traces
 measure: checks clocked show traces ways
 claims: show
 show: | IPython
+neighbours: | psutil
 ways: .pools
 ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
@@ -93,6 +94,7 @@ experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
 experiments.oversubscription: checks children clocked jobs machine programs traces
 experiments.payloads: jobqueue show
+experiments.pythons: children claims .verdicts | IPython
 experiments.sharing: checks clocked traces ways
 experiments.verdicts: claims | IPython
 experiments.wiretap:
