@@ -92,19 +92,21 @@ experiments.dead_workers: children jobs programs
 experiments.decision: checks
 experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
+experiments.growing_jobs: checks children jobs measure
 experiments.oversubscription: checks children clocked jobs machine programs traces
 experiments.payloads: jobqueue show
 experiments.pythons: children claims .verdicts | IPython
-experiments.sharing: checks clocked traces ways
+experiments.thousands: checks experiments.compiled machine measure programs
 experiments.verdicts: claims | IPython
 experiments.wiretap:
-experiments.worker_costs: checks children programs | psutil
+experiments.webservers: checks measure servers
+experiments.worker_costs: checks children machine programs | psutil
 """
 RANKS = [{"experiments"}, {"jobqueue", "servers", "engine"}]  # from the top; all others are instruments
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.chaos",
          "experiments.decision", "experiments.freethreaded", "experiments.payloads",
-         "experiments.sharing"]  # fmt: skip
+         "experiments.thousands", "experiments.webservers"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:

@@ -38,6 +38,11 @@ class Crowding:
     compared: measure.Comparison
 
     @property
+    def cpu_by_threads(self) -> dict[str, tuple[float, ...]]:
+        """The CPU seconds of each round by the number of threads, in words, for ``charts.costs``."""
+        return {f"{number} threads": cpu for number, cpu in zip(self.threads, self.cpu, strict=True)}
+
+    @property
     def is_cheap(self) -> bool | None:
         """Whether many threads need less than half as much CPU time again; None: not decided."""
         return None if self.compared.above is None else not self.compared.above

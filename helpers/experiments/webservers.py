@@ -26,6 +26,15 @@ class Figures:
     memory: int
     latency: float
 
+    @property
+    def row(self) -> dict[str, float]:
+        """What ``charts.panels`` shows of it."""
+        return {
+            "answers per second": median(self.rates),
+            "memory (MiB)": self.memory / 2**20,
+            "median latency (ms)": self.latency * 1000,
+        }
+
 
 @dataclass(frozen=True)
 class Crashes:
@@ -37,6 +46,24 @@ class Crashes:
 
     lost: tuple[int, ...]
     outages: tuple[float, ...]
+
+    @property
+    def cost(self) -> int:
+        """Requests lost in all crashes together."""
+        return sum(self.lost)
+
+    @property
+    def away(self) -> float:
+        """The median of the outages, in seconds."""
+        return median(self.outages)
+
+    @property
+    def row(self) -> dict[str, float]:
+        """What ``charts.panels`` shows of it."""
+        return {
+            "requests lost in a crash": self.cost / len(self.lost),
+            "time to the next answer (ms)": self.away * 1000,
+        }
 
 
 def under_load(seconds: float = 2.5) -> tuple[dict[str, Figures], measure.Comparison]:

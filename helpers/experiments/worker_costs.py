@@ -80,8 +80,8 @@ def idle_threads(most: int = 3000) -> IdleThreads:
     Raises ValueError for fewer than 4, RuntimeError when the program fails.
     """
     checks.whole(4, 100_000, most=most)
-    found = programs.ask(_THIS, "idle-threads", str(most))
-    return IdleThreads(*found[:3], {int(number): size for number, size in found[3].items()})
+    projected, wanted, started, memory = programs.ask(_THIS, "idle-threads", str(most))
+    return IdleThreads(projected, wanted, started, {int(number): size for number, size in memory.items()})
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ class Limited:
     projected: int
     started: int
     error: str
+
+    @property
+    def as_projected(self) -> bool:
+        """Whether the limit ended it: at the number computed, or up to two before, as a start needs more."""
+        return self.projected - 2 <= self.started <= self.projected
 
 
 def limited_processes(files: int = 60) -> Limited:
