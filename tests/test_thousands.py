@@ -25,7 +25,7 @@ def test_every_round_has_its_figures(crowding):
     assert all(len(each) == len(few) for each in crowding.switches)
     assert crowding.compared.ratios == tuple(b / a for a, b in zip(few, many, strict=True))
     assert min(few) > 0.01, "a round is work enough to be measured"
-    assert list(crowding.cpu_by_threads.values()) == [few, many]
+    assert crowding.cpu_ms["300 threads"] == [1000 * seconds for seconds in many]
 
 
 def test_the_few_do_as_much_work_as_the_many(crowding):

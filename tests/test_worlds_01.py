@@ -34,7 +34,7 @@ def runs(*pids):
 
 
 def measure(comparison):
-    return {"measure": Thing(compare=lambda *_: comparison), "by_process": None, "by_thread": None}
+    return {"measure": Thing(compare=lambda *_, bound: comparison), "by_process": None, "by_thread": None}
 
 
 def crowding(comparison):
@@ -96,8 +96,8 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
      {"idle": IdleThreads(9, 6, 6, {})}, {"idle": IdleThreads(9, 6, 5, {})}),
     ("01b_", "the limit on open files ends it where expected",
      {"limited": Limited(30, 29, "")}, {"limited": Limited(30, 14, "")}),
-    ("01b_", "a thousand cost less than half again", crowding(CLOSE), crowding(FAR)),
-    ("01b_", "a thread does it sooner",
+    ("01b_", "a thousand need less than half again the CPU time", crowding(CLOSE), crowding(FAR)),
+    ("01b_", "a whole job takes less time by a thread than by a process",
      measure(Comparison((9,) * 20, 1)), measure(Comparison((0.9,) * 20, 1))),
     ("01b_", "for a long job a thread takes about as long",
      growing(), growing(long=Comparison((0.3,) * 20, 1))),
@@ -121,8 +121,11 @@ def test_a_claim_is_confirmed_by_its_world_and_not_by_another(chapter, sentence,
 @pytest.mark.parametrize(
     ("sentence", "torn"),
     [
-        ("a thousand cost less than half again", crowding(TORN)),
-        ("a thread does it sooner", measure(Comparison((0.9, 9.0) * 10, 1))),
+        ("a thousand need less than half again the CPU time", crowding(TORN)),
+        (
+            "a whole job takes less time by a thread than by a process",
+            measure(Comparison((0.9, 9.0) * 10, 1)),
+        ),
         ("for a long job a thread takes about as long", growing(long=Comparison((0.3, 1.1) * 10, 1))),
         ("for a tiny one a process takes much longer", growing(tiny=TORN)),
         ("in the stand-in, too, they need little more time", {"compared": TORN}),

@@ -38,9 +38,10 @@ class Crowding:
     compared: measure.Comparison
 
     @property
-    def cpu_by_threads(self) -> dict[str, tuple[float, ...]]:
-        """The CPU seconds of each round by the number of threads, in words, for ``charts.costs``."""
-        return {f"{number} threads": cpu for number, cpu in zip(self.threads, self.cpu, strict=True)}
+    def cpu_ms(self) -> dict[str, list[float]]:
+        """The milliseconds of CPU time of each round, by the number of threads in words, for a picture."""
+        rows = zip(self.threads, self.cpu, strict=True)
+        return {f"{number} threads": [1000 * seconds for seconds in cpu] for number, cpu in rows}
 
     @property
     def is_cheap(self) -> bool | None:
