@@ -24,7 +24,7 @@ from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from helpers import machine, ways
-from helpers.experiments import compiled, freethreaded
+from helpers.experiments import compiled, freethreaded, thousands
 
 SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
@@ -109,6 +109,7 @@ def is_true(reason: str) -> bool:
         machine.lacks(system="Windows"),
         compiled.lacks(),
         freethreaded.lacks(),
+        thousands.lacks(),
         ways.lacks("interpreters"),
     ]
     return reason in lacks

@@ -94,7 +94,7 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
      {"memory": {"thread": 1, "spawn": 9}}, {"memory": {"thread": 1, "spawn": 2}}),
     ("01b_", "as many threads start as were asked for",
      {"idle": IdleThreads(9, 6, 6, {})}, {"idle": IdleThreads(9, 6, 5, {})}),
-    ("01b_", "the limit on open files ends it where expected",
+    ("01b_", "forking ends at the limit on open files, as computed",
      {"limited": Limited(30, 29, "")}, {"limited": Limited(30, 14, "")}),
     ("01b_", "a thousand need less than half again the CPU time", crowding(CLOSE), crowding(FAR)),
     ("01b_", "a whole job takes less time by a thread than by a process",

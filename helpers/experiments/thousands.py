@@ -17,8 +17,8 @@ from typing import Any
 
 from helpers import checks, machine, measure, programs
 
-_WORK = 0.12  # seconds of work for each core in a round, about
-_ERROR = 0.01  # of the comparison: a smaller one takes more rounds, and each takes a while
+_WORK = 0.11  # seconds of work for each core in a round, about
+_ERROR = 0.02  # of the comparison: a smaller one takes more rounds, and each takes a while
 _STACK = 2**20  # bytes that a thread may need at the most, to see whether so many fit
 
 
