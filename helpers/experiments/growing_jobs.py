@@ -54,7 +54,7 @@ def timed(sizes: Sequence[int] = (1, 1000, 10_000, 100_000, 400_000)) -> Growing
             alone,
             times,
             measure.compare(tiny["processes"], tiny["threads"], 1.5, seconds=1.0),
-            measure.compare(long["threads"], long["processes"], 0.67, seconds=1.5),
+            measure.compare(long["threads"], long["processes"], 0.67, seconds=2.5),
         )
 
 
