@@ -283,7 +283,10 @@ def test_who_is_in_hand_of_the_process_that_crashes_is_lost():
 def test_an_outage_ends_with_an_answer(kind):
     with servers.serving(kind) as server:
         known = server.pids
-        assert 0 < servers.outage(server.url) < 30
+        seconds, pid = servers.outage(server.url)
+        assert 0 < seconds < 30
+        assert pid in server.pids
+        assert kind != "threaded" or pid not in known
         assert someone_new_answers(server.url, known)
 
 

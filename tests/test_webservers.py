@@ -23,6 +23,8 @@ def test_a_crash_costs_at_most_those_who_shared_the_process():
         assert max(crashes[kind].lost) <= others
         assert min(crashes[kind].outages) > 0
     assert crashes["threaded"].cost > 0
+    assert crashes["threaded"].newcomers == (True, True, True)
+    assert not all(crashes["pre-fork"].newcomers)
 
 
 def test_the_same_load_for_all_in_turns():
@@ -35,7 +37,7 @@ def test_the_same_load_for_all_in_turns():
 
 
 def test_what_is_drawn():
-    assert Crashes((3, 2), (0.1, 0.3)).row == {
+    assert Crashes((3, 2), (0.1, 0.3), (True, True)).row == {
         "requests lost in a crash": 2.5,
         "time to the next answer (ms)": pytest.approx(200),
     }

@@ -51,8 +51,8 @@ def figures(threaded):
     return {"figures": {"threaded": Figures((), threaded, 0.0), "pre-fork": Figures((), 100, 0.0)}}
 
 
-def crashes(lost=(3, 3), outage=0.1, prefork=(0, 0)):
-    threaded, prefork = Crashes(lost, (outage,)), Crashes(prefork, (0.01,))
+def crashes(lost=(3, 3), newcomer=True, prefork=(0, 0), siblings=False):
+    threaded, prefork = Crashes(lost, (), (True, newcomer)), Crashes(prefork, (), (True, siblings))
     return {"threaded": threaded, "prefork": prefork, "rows": {}, "dearer": threaded.cost > prefork.cost}
 
 
@@ -108,7 +108,9 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
     ("01b_", "in the stand-in, too, they need little more time", {"compared": FAR}, {"compared": CLOSE}),
     ("01b_", "no crash cost the pool of processes another request", crashes(), crashes(prefork=(0, 1))),
     ("01b_", "a crash costs a server of threads the requests of others", crashes(), crashes(lost=(0, 0))),
-    ("01b_", "a server of threads is away for longer", crashes(), crashes(outage=0.001)),
+    ("01b_", "a server of threads is away until started anew",
+     crashes(), crashes(newcomer=False)),
+    ("01b_", "a sibling of the crashed process can answer", crashes(), crashes(siblings=True)),
 ]  # fmt: skip
 
 

@@ -41,11 +41,13 @@ class Crashes:
     """Of one kind of server: the requests that each crash cost, and the seconds until it answered again.
 
     ``lost`` are requests other than the one that crashed it, one number a round, from a crash under load.
-    ``outages`` are those of a crash while nothing else was to be done.
+    ``outages`` are those of a crash while nothing else was to be done, and ``newcomers`` tell for each of
+    them whether the next answer came from a process that was not there before the crash.
     """
 
     lost: tuple[int, ...]
     outages: tuple[float, ...]
+    newcomers: tuple[bool, ...]
 
     @property
     def cost(self) -> int:
@@ -108,14 +110,15 @@ def crashed(rounds: int = 5) -> dict[str, Crashes]:
     checks.whole(rounds=rounds)
     with _running() as three:
         workers = {kind: len(server.pids) for kind, server in three.items()}
-        found: dict[str, list[tuple[int, float]]] = {kind: [] for kind in three}
+        found: dict[str, list[tuple[int, float, bool]]] = {kind: [] for kind in three}
         for _ in range(rounds):
             for kind, server in three.items():
                 lost = servers.load(server.url + _WAIT, **_LOAD, crash_at=20).lost
                 _await(lambda: len(server.pids) == workers[kind])  # noqa: B023, called at once
-                outage = servers.outage(server.url)
+                before = server.pids
+                outage, who = servers.outage(server.url)
                 _await(lambda: len(server.pids) == workers[kind])  # noqa: B023
-                found[kind].append((lost, outage))
+                found[kind].append((lost, outage, who not in before))
     return {kind: Crashes(*zip(*each, strict=True)) for kind, each in found.items()}
 
 
