@@ -12,7 +12,7 @@ def test_jobs_that_grow_are_timed_by_both_ways():
     assert growing.alone[0] < growing.alone[1] < growing.alone[2]
     assert {way: len(seconds) for way, seconds in growing.times.items()} == {"threads": 3, "processes": 3}
     assert min(seconds[2] for seconds in growing.times.values()) > growing.times["threads"][0]
-    assert (growing.tiny.bound, growing.long.bound) == (1.5, 0.67)
+    assert (growing.tiny.bound, growing.long.bound) == (2.0, 0.5)
     assert multiprocessing.active_children() == []
 
 

@@ -43,8 +43,8 @@ def crowding(comparison):
 
 
 def growing(tiny=FAR, long=CLOSE):
-    """Jobs compared; ``long`` is against 0.67, so a ratio of 1.1 is above it."""
-    return {"growing": GrowingJobs((), {}, tiny, Comparison(long.ratios, 0.67))}
+    """Jobs compared; ``long`` is against half as long, so a ratio of 1.1 is above it."""
+    return {"growing": GrowingJobs((), {}, tiny, Comparison(long.ratios, 0.5))}
 
 
 def figures(threaded):
@@ -99,9 +99,9 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
     ("01b_", "a thousand need less than half again the CPU time", crowding(CLOSE), crowding(FAR)),
     ("01b_", "a whole job takes less time by a thread than by a process",
      measure(Comparison((9,) * 20, 1)), measure(Comparison((0.9,) * 20, 1))),
-    ("01b_", "for a long job a thread takes about as long",
+    ("01b_", "for a long job a process takes less than twice as long",
      growing(), growing(long=Comparison((0.3,) * 20, 1))),
-    ("01b_", "for a tiny one a process takes much longer", growing(), growing(tiny=CLOSE)),
+    ("01b_", "for a tiny one it takes more than twice as long", growing(), growing(tiny=CLOSE)),
     ("01b_", "threads need less memory, and little more time",
      figures(50) | {"leaner": True, "compared": FAR}, {"leaner": False, "compared": FAR}),
     ("01b_", "in the stand-in, too, threads need less memory", figures(50), figures(101)),
@@ -128,8 +128,11 @@ def test_a_claim_is_confirmed_by_its_world_and_not_by_another(chapter, sentence,
             "a whole job takes less time by a thread than by a process",
             measure(Comparison((0.9, 9.0) * 10, 1)),
         ),
-        ("for a long job a thread takes about as long", growing(long=Comparison((0.3, 1.1) * 10, 1))),
-        ("for a tiny one a process takes much longer", growing(tiny=TORN)),
+        (
+            "for a long job a process takes less than twice as long",
+            growing(long=Comparison((0.3, 1.1) * 10, 1)),
+        ),
+        ("for a tiny one it takes more than twice as long", growing(tiny=TORN)),
         ("in the stand-in, too, they need little more time", {"compared": TORN}),
         ("threads need less memory, and little more time", {"leaner": True, "compared": TORN}),
     ],

@@ -16,8 +16,8 @@ class GrowingJobs:
     """Jobs of several sizes by a thread and by a process that are there already: hand-over, work, result.
 
     ``alone`` are the seconds of each size of job by itself, and ``times`` the median seconds by each way.
-    ``tiny`` compares the smallest by a process with the smallest by a thread, against 1.5 times as long;
-    ``long`` the largest by a thread with the largest by a process, against 0.67 times as long.
+    ``tiny`` compares the smallest by a process with the smallest by a thread: above twice as long, or below;
+    ``long`` the largest by a thread with the largest by a process: above half as long, or below.
     """
 
     alone: tuple[float, ...]
@@ -53,8 +53,8 @@ def timed(sizes: Sequence[int] = (1, 1000, 10_000, 100_000, 400_000)) -> Growing
         return GrowingJobs(
             alone,
             times,
-            measure.compare(tiny["processes"], tiny["threads"], 1.5, seconds=1.0),
-            measure.compare(long["threads"], long["processes"], 0.67, seconds=2.5),
+            measure.compare(tiny["processes"], tiny["threads"], 2.0, seconds=1.0),
+            measure.compare(long["threads"], long["processes"], 0.5, seconds=2.5),
         )
 
 
