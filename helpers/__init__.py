@@ -34,10 +34,12 @@ Systems that chapters examine
 Experiments, each for one chapter
 
     experiments
-        sharing           01: shared and separate memory, lost updates, and the lock that saves them
-        accidents         01: a process or its master is killed, a thread crashes or raises an exception
+        accidents         01: a process or its master is killed, a master exits, a thread crashes or raises
         dead_workers      01: which pool of processes notices that a worker has died
-        worker_costs      01: the start of a worker, its memory when idle, a message to it and back
+        worker_costs      01b: a worker's start, memory and messages; idle ones by the thousand
+        growing_jobs      01b: from which size of a job on a process is as quick as a thread
+        thousands         01b: a thousand threads that all want a core at once
+        webservers        01b: three kinds of web server under the same load, and what a crash costs each
         oversubscription  02: more processes at work than there are cores
         compiled          02: the same sum in NumPy and in machine code, with the GIL and without
         freethreaded      02: the same in a Python without a GIL, where this computer has one

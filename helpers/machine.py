@@ -56,12 +56,14 @@ def lacks(
     program: str = "",
     address: str = "",
     signals: bool = False,
+    system: str = "",
 ) -> str:
     """Say in a few words what this computer lacks of what is needed; "" when it has everything.
 
     For the ``needs`` of a claim. ``program`` is the name of a command, such as curl; ``address`` is one at
     which this computer can listen, such as 127.0.0.2 on Linux and Windows; ``signals`` are those that one
-    program sends to another and that can be handled there.
+    program sends to another and that can be handled there; ``system`` is the name of an operating system, as
+    ``platform.system`` gives it, such as Windows.
     """
     if cores() < cores_needed:
         return f"needs {cores_needed} cores, this process may use {cores()}"
@@ -78,6 +80,8 @@ def lacks(
             return f"needs the address {address}"
     if signals and sys.platform == "win32":
         return "this system sends programs no signal that they could handle"
+    if system and system != platform.system():
+        return f"needs {system}"
     return ""
 
 

@@ -109,8 +109,10 @@ def is_true(reason: str) -> bool:
         machine.lacks(program="curl"),
         machine.lacks(address="127.0.0.2"),
         machine.lacks(signals=True),
+        machine.lacks(system="Windows"),
         compiled.lacks(),
         freethreaded.lacks(),
+        thousands.lacks(),
         ways.lacks("interpreters"),
     ]
     return reason in lacks

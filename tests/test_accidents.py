@@ -70,7 +70,8 @@ def errors(accident):
     return {job + 1: error for job, error in accident.trace.errors.items()}
 
 
-SCENES = [accidents.worker_killed, accidents.thread_crashes, accidents.thread_raises, accidents.master_killed]
+SCENES = [accidents.worker_killed, accidents.thread_crashes, accidents.thread_raises, accidents.master_killed,
+          accidents.master_exits]  # fmt: skip
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -137,6 +138,14 @@ def test_an_exception_in_a_thread_ends_this_thread_only():
     assert accident.exit_codes == {}
     assert errors(accident) == {2: "ValueError: a bug in one job"}
     assert accident.trace.pids == {accident.trace.master}
+
+
+def test_a_master_that_exits_ends_its_daemon_and_waits_for_the_others():
+    accident = after(accidents.master_exits)
+    assert accident.finished == [1, 3]
+    assert accident.master_exit_code == 0
+    assert errors(accident) == {2: "died at work"}
+    assert all(span.finished >= accident.moment for span in accident.trace.spans)
 
 
 def test_of_a_killed_master_only_the_worker_that_watches_it_leaves():

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -189,6 +190,8 @@ def test_what_is_lacking_is_said(monkeypatch):
     assert machine.lacks(cores_needed=have + 1) == f"needs {have + 1} cores, this process may use {have}"
     assert machine.lacks(address="127.0.0.1") == ""
     assert machine.lacks(address="192.0.2.1") == "needs the address 192.0.2.1"
+    assert machine.lacks(system="Plan 9") == "needs Plan 9"
+    assert machine.lacks(system=platform.system()) == ""
     assert machine.lacks(start_method="magic") == "this system cannot start processes by magic"
     monkeypatch.setattr(machine, "gil", lambda: True)
     assert machine.lacks(with_gil=False) == "needs a free-threaded interpreter"

@@ -95,14 +95,16 @@ experiments.dead_workers: children jobs programs
 experiments.decision: checks
 experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
+experiments.growing_jobs: checks children jobs measure
 experiments.oversubscription: checks children clocked jobs machine programs traces
 experiments.payloads: checks jobqueue measure show .wiretap
 experiments.pythons: children claims .verdicts | IPython
-experiments.sharing: checks clocked traces ways
+experiments.thousands: checks experiments.compiled machine measure programs
 experiments.two_programs: checks programs | psutil
 experiments.verdicts: claims | IPython
 experiments.wiretap:
-experiments.worker_costs: checks children programs | psutil
+experiments.webservers: checks measure servers
+experiments.worker_costs: checks children machine programs | psutil
 
 labs: .queue_lab .speed_lab .step_lab
 labs.frame: | IPython ipywidgets
@@ -118,16 +120,12 @@ exercises.desk: clocked show
 exercises.probes:
 exercises.of_01: .desk .probes show
 """
-RANKS = [
-    {"labs"},
-    {"experiments"},
-    {"jobqueue", "servers", "engine"},
-]  # from the top; all others are instruments
+# From the top; all others are instruments.
+RANKS = [{"labs", "exercises"}, {"experiments"}, {"jobqueue", "servers", "engine"}]
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.ceiling",
-         "experiments.chaos",
-         "experiments.decision", "experiments.freethreaded", "experiments.payloads",
-         "experiments.sharing", "experiments.two_programs"]  # fmt: skip
+         "experiments.chaos", "experiments.decision", "experiments.freethreaded", "experiments.payloads",
+         "experiments.thousands", "experiments.two_programs", "experiments.webservers"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:

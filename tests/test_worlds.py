@@ -45,9 +45,6 @@ def spans(*jobs):
 
 WORLDS = [  # the claim, a world in which it is true, and one in which it is not
     ("00", "both workers did some of the work", {"shared": trace(1, 2)}, {"shared": trace(1)}),
-    ("01", "a crash ends the process of all of them",
-     {"crashed": SimpleNamespace(master_exit_code=-11)}, {"crashed": SimpleNamespace(master_exit_code=0)}),
-    ("01", "a fork takes less than a tenth of a second", {"fork": 0.01}, {"fork": 0.2}),
     ("02", "with twice as many, a job waits for a core", {"crowd": trace(0.5)}, {"crowd": trace(0.95)}),
     ("02", "as many as cores are faster than one",
      {"faster": Comparison((1.9,) * 20, 1.2)}, {"faster": Comparison((1.0,) * 20, 1.2)}),
