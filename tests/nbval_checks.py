@@ -97,7 +97,7 @@ def excuses(text: str) -> list[str]:
 
 def is_true(reason: str) -> bool:
     """Tell whether a claim's reason holds here; only reasons that the helpers can give are known."""
-    from helpers.experiments import compiled, freethreaded  # only here: Numba takes a while to import
+    from helpers.experiments import compiled, freethreaded, thousands  # only here: Numba is slow to import
 
     wanted = re.match(r"needs (\d+) cores, ", reason)
     method = re.match(r"this system cannot start processes by (\w+)$", reason)
