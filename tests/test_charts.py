@@ -1,15 +1,19 @@
 """Pictures from data made by hand: what they say, what they are made of, and that nothing breaks them."""
 
 import base64
+import inspect
 import subprocess
 import sys
 import warnings
+from html.parser import HTMLParser
 from itertools import combinations
 from typing import NamedTuple
 
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from nbconvert.exporters import HTMLExporter, SlidesExporter
+from nbformat import v4
 
 from helpers import charts, ways
 from helpers.charts import blocks, style, words
@@ -69,10 +73,29 @@ class Picture(NamedTuple):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """Catch what is shown: (data, metadata) of each picture."""
+    """Catch what is shown of each picture."""
     caught = []
-    monkeypatch.setattr(style, "display", lambda data, raw, metadata: caught.append((data, metadata)))
+    monkeypatch.setattr(style, "display", lambda data, raw: caught.append(data))
     return caught
+
+
+class Images(HTMLParser):
+    """The attributes of each picture in some HTML."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            self.found.append(dict(attrs))
+
+
+def image(data):
+    """Return the attributes of the one picture that is shown."""
+    (only,) = Images(data["text/html"]).found
+    return only
 
 
 @pytest.fixture
@@ -88,6 +111,18 @@ def drawn(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield caught
+
+
+@pytest.fixture
+def drawn_title(monkeypatch):
+    """Return a function that returns the title that was last drawn."""
+    titles, draw = [], style.Figure.suptitle
+    monkeypatch.setattr(
+        style.Figure,
+        "suptitle",
+        lambda figure, text, **look: titles.append(text) or draw(figure, text, **look),
+    )
+    return lambda: titles[-1].replace("\n", " ")
 
 
 def texts(picture):
@@ -106,17 +141,33 @@ def boxes(axes):
 # --- What a picture is made of -----------------------------------------------------------------------
 
 
-def test_a_picture_is_a_sharp_png_and_its_title(shown):
+def test_a_picture_is_a_sharp_png_with_an_alt_text_and_its_title(shown):
     assert charts.timeline(TWO, TITLE) is None
-    (data, metadata) = shown[0]
-    assert set(data) == {"image/png", "text/plain"}
+    (data,) = shown
+    assert set(data) == {"text/html", "text/plain"}
     assert data["text/plain"] == f"picture: {TITLE}"
-    png = base64.b64decode(data["image/png"])
+    seen = image(data)
+    kind, _, encoded = seen["src"].partition(",")
+    png = base64.b64decode(encoded)
     size = [int.from_bytes(png[at : at + 4]) for at in (16, 20)]  # width and height in a PNG's header
+    assert kind == "data:image/png;base64"
     assert png.startswith(b"\x89PNG")
-    assert size == [2 * metadata["image/png"]["width"], 2 * metadata["image/png"]["height"]]
-    assert metadata["image/png"]["width"] == 900
-    assert metadata["image/png"]["alt"].startswith(f"{TITLE}. 3 jobs on 2 workers took 400 ms")
+    assert size == [2 * int(seen["width"]), 2 * int(seen["height"])]
+    assert seen["width"] == "900"
+    assert seen["alt"].startswith(f"{TITLE}. 3 jobs on 2 workers took 400 ms")
+
+
+@pytest.mark.parametrize(
+    "exporter",
+    [HTMLExporter(template_name="lab"), HTMLExporter(template_name="classic"), SlidesExporter()],
+    ids=["lab", "classic", "slides"],
+)
+def test_whoever_hears_a_page_hears_the_alt_text(exporter, shown):
+    charts.costs({'a "quoted" <name> & more': [1e-6]}, TITLE)
+    output = v4.new_output("display_data", shown[0])
+    page, _ = exporter.from_notebook_node(v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])]))
+    (alt,) = [found["alt"] for found in Images(page).found]
+    assert alt == f'{TITLE}. Medians and ranges. a "quoted" <name> & more: 1.0 µs (1.0 µs to 1.0 µs).'
 
 
 def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
@@ -132,6 +183,23 @@ def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
 def test_a_long_title_is_wrapped(drawn):
     charts.costs({"call": [1e-6]}, "A long finding, said in full. " * 6)
     assert drawn[0].figure.get_suptitle().count("\n") >= 2
+
+
+@pytest.mark.parametrize(("evidence", "word"), [(False, "shown"), (None, "decided")])
+def test_a_picture_that_does_not_show_its_finding_says_so(evidence, word, shown, drawn_title):
+    charts.timeline(TWO, TITLE, shown=evidence)
+    (data,) = shown
+    said = f"Not {word} by this run: {TITLE}"
+    assert data["text/plain"] == f"picture: {said}"
+    assert image(data)["alt"].startswith(f"{said}. 3 jobs")
+    assert drawn_title() == said
+
+
+def test_whoever_shows_a_finding_can_say_that_it_is_not_shown():
+    asked = {name: inspect.signature(getattr(charts, name)).parameters for name in charts.__all__}
+    del asked["live_board"]  # shows what happens, before anybody knows what it will show
+    assert {name for name, taken in asked.items() if "shown" in taken} == set(asked)
+    assert {taken["shown"].default for taken in asked.values()} == {True}
 
 
 def test_charts_does_not_load_with_helpers_nor_pyplot_with_charts():
@@ -454,16 +522,16 @@ def test_in_work_is_solid_on_a_board_also_off_the_core(drawn):
 
 def test_a_live_board_stays_in_its_place(monkeypatch):
     calls = []
-    monkeypatch.setattr(style, "display", lambda data, **rest: calls.append((data["text/plain"], rest)))
+    monkeypatch.setattr(style, "display", lambda data, **rest: calls.append((data, rest)))
     show, other = charts.live_board(TITLE), charts.live_board(TITLE)
     show(BOARD[:1], {})
     show(BOARD, {101: 5.25})
     other(BOARD, {})
     (first, second, third) = (rest for _, rest in calls)
-    assert {text for text, _ in calls} == {f"picture: {TITLE}"}
+    assert {data["text/plain"] for data, _ in calls} == {f"picture: {TITLE}"}
     assert first["display_id"] == second["display_id"] != third["display_id"]
     assert [rest.get("update", False) for rest in (first, second, third)] == [False, True, False]
-    assert second["metadata"]["image/png"]["alt"].endswith("Process 101 is killed after 250 ms.")
+    assert image(calls[1][0])["alt"].endswith("Process 101 is killed after 250 ms.")
 
 
 def test_every_way_has_a_look_of_its_own():
@@ -619,6 +687,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     [
         (lambda: charts.timeline("no trace", TITLE), TypeError, "trace: expected Trace"),
         (lambda: charts.timeline(TWO, ""), ValueError, "title: expected"),
+        (lambda: charts.timeline(TWO, TITLE, shown="yes"), TypeError, "shown: expected True, False, or None"),
         (lambda: charts.timeline(TWO, TITLE, marks={"a": "b"}), TypeError, "marks: expected numbers"),
         (lambda: charts.timeline(TWO, TITLE, until=0), ValueError, "until: expected numbers above 0"),
         (lambda: charts.timelines({"a": TWO}, TITLE, until="1"), TypeError, "until: expected numbers"),

@@ -2,9 +2,11 @@
 
     charts.timeline(trace, "Two threads take turns")
 
-The title is the finding. A picture's plain text is its title alone, so that CI can compare it; its alt text
-is made from the same data as the picture. All times are in seconds. Data of the wrong kind raise TypeError;
-no data, or figures that cannot be drawn, raise ValueError.
+The title is the finding. Where a run may miss it, ``shown`` takes the evidence: True, False, or None for
+undecided. The title of a picture that does not show its finding begins with "Not shown by this run:".
+A picture's plain text is its title alone, so that CI can compare it; its alt text is made from the same data
+as the picture. All times are in seconds. Data of the wrong kind raise TypeError; no data, or figures that
+cannot be drawn, raise ValueError.
 
     style     how everything looks, how a picture is shown
     words     how figures are written, and what is wrong with bad data

@@ -15,7 +15,9 @@ from helpers.charts.words import check_dict, check_positive, compact, count, hum
 _ACROSS = 3  # panels side by side, at most
 
 
-def costs(costs: dict[str, Sequence[float]], title: str, *, unit_label: str = "time") -> None:
+def costs(
+    costs: dict[str, Sequence[float]], title: str, *, unit_label: str = "time", shown: bool | None = True
+) -> None:
     """Show what things cost, cheapest on top: medians as bars on a logarithmic axis, ranges as lines."""
     check_dict("costs", costs, Sequence)
     for name, seconds in costs.items():
@@ -24,7 +26,7 @@ def costs(costs: dict[str, Sequence[float]], title: str, *, unit_label: str = "t
     alt = " ".join(f"{n}: {human(median(v))} ({human(min(v))} to {human(max(v))})." for n, v in rows.items())
     left = 10.0 ** math.floor(math.log10(min(min(v) for v in rows.values()) / 2))
     right = 10.0 ** math.ceil(math.log10(max(max(v) for v in rows.values())))
-    with picture(title, f"Medians and ranges. {alt}", 1.0 + 0.6 * len(rows)) as figure:
+    with picture(title, f"Medians and ranges. {alt}", 1.0 + 0.6 * len(rows), shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xscale="log", xlim=(left, right))
         axes.set_xlabel(f"{unit_label}, on a logarithmic scale")
@@ -36,7 +38,9 @@ def costs(costs: dict[str, Sequence[float]], title: str, *, unit_label: str = "t
             _draw_row(axes, row, seconds, human(median(seconds)), color_of(name), left)
 
 
-def bars(values: dict[str, Sequence[float] | float], title: str, *, axis: str) -> None:
+def bars(
+    values: dict[str, Sequence[float] | float], title: str, *, axis: str, shown: bool | None = True
+) -> None:
     """Show how large things are, in the order given: medians as bars from 0, ranges as lines.
 
     ``axis`` says what is measured, and in which unit: "memory of an idle worker (MB)".
@@ -47,7 +51,7 @@ def bars(values: dict[str, Sequence[float] | float], title: str, *, axis: str) -
         check_positive(f"values[{name!r}]", numbers, zero=True)
     most = max(max(numbers) for numbers in rows.values())
     alt = " ".join(f"{name}: {_in_words(numbers)}." for name, numbers in rows.items())
-    with picture(title, f"{axis}. {alt}", 1.0 + 0.6 * len(rows)) as figure:
+    with picture(title, f"{axis}. {alt}", 1.0 + 0.6 * len(rows), shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xlim=(0, most or 1), xlabel=axis)
         axes.xaxis.set_major_formatter("{x:,.10g}")
@@ -56,7 +60,7 @@ def bars(values: dict[str, Sequence[float] | float], title: str, *, axis: str) -
             _draw_row(axes, row, numbers, short(median(numbers)), color_of(name))
 
 
-def panels(rows: dict[str, Mapping[str, float | None]], title: str) -> None:
+def panels(rows: dict[str, Mapping[str, float | None]], title: str, *, shown: bool | None = True) -> None:
     """Show several quantities of a few things, a panel a quantity, a bar a thing, each from 0.
 
     ``rows`` holds for each thing its quantities, named with their units: {"threaded": {"requests per
@@ -71,7 +75,7 @@ def panels(rows: dict[str, Mapping[str, float | None]], title: str) -> None:
         check_positive(f"rows, {name!r}", [0, *(n for n in numbers if n is not None)], zero=True)
     lines = math.ceil(len(columns) / _ACROSS)
     across = math.ceil(len(columns) / lines)
-    with picture(title, _panels_story(rows, names), lines * (0.9 + 0.5 * len(rows))) as figure:
+    with picture(title, _panels_story(rows, names), lines * (0.9 + 0.5 * len(rows)), shown=shown) as figure:
         grid = figure.subplots(lines, across, sharey=True, squeeze=False).flat
         for (name, numbers), axes in zip(columns.items(), grid, strict=False):
             axes.set_title(fill(name, 50 // across), loc="left")
@@ -81,7 +85,7 @@ def panels(rows: dict[str, Mapping[str, float | None]], title: str) -> None:
             axes.remove()
 
 
-def throughput(rates: dict[int, float], title: str) -> None:
+def throughput(rates: dict[int, float], title: str, *, shown: bool | None = True) -> None:
     """Show tasks per second against workers; the dashed bars are n times the rate of one worker."""
     check_dict("rates", rates, float | int)
     check_positive("rates", [*rates, *rates.values()])
@@ -90,7 +94,7 @@ def throughput(rates: dict[int, float], title: str) -> None:
     ideal = [values[0] * n / workers[0] for n in workers]
     alt = " ".join(f"{count(n, 'worker')}: {short(rates[n])} tasks per second." for n in workers)
     top = min(1.1 * max(values + ideal), 2 * max(values))  # an ideal far above the data would press them flat
-    with picture(title, alt, 4.6) as figure:
+    with picture(title, alt, 4.6, shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xlabel="workers", ylabel="tasks per second", ylim=(0, top))
         axes.set_xlim(-0.6, max(len(values), 2) - 0.4)

@@ -28,13 +28,14 @@ def board(
     *,
     kills: Mapping[int, float] | None = None,
     trace: Trace | None = None,
+    shown: bool | None = True,
 ) -> None:
     """Show where a run's tasks are, waiting, in work or done, and a line where a worker is killed.
 
     ``samples`` are readings (clock, waiting, in work, done) in their order. ``kills`` maps each process that
     is killed to the moment. With a ``trace``, its timeline stands below, on the same time axis.
     """
-    _draw(samples, title, kills or {}, trace)
+    _draw(samples, title, kills or {}, trace, shown)
 
 
 def live_board(title: str) -> Callable[[Sequence[Reading], Mapping[int, float]], None]:
@@ -42,14 +43,19 @@ def live_board(title: str) -> Callable[[Sequence[Reading], Mapping[int, float]],
     place: dict[str, Any] = {"display_id": uuid.uuid4().hex}
 
     def show(samples: Sequence[Reading], kills: Mapping[int, float]) -> None:
-        _draw(samples, title, kills, None, **place)
+        _draw(samples, title, kills, None, True, **place)
         place["update"] = True
 
     return show
 
 
 def _draw(
-    samples: Sequence[Reading], title: str, kills: Mapping[int, float], trace: Trace | None, **place: Any
+    samples: Sequence[Reading],
+    title: str,
+    kills: Mapping[int, float],
+    trace: Trace | None,
+    shown: bool | None,
+    **place: Any,
 ) -> None:
     samples = tuple(samples)  # they may grow while they are drawn
     _check(samples, kills, trace)
@@ -57,7 +63,7 @@ def _draw(
     end = max(samples[-1][0] - zero, trace.wall if trace else 0.0, 1e-3)
     name = unit(end)
     heights = [2.8, height(trace)] if trace else [2.8]
-    with picture(title, _story(samples, kills, zero), 1.3 + sum(heights), **place) as figure:
+    with picture(title, _story(samples, kills, zero), 1.3 + sum(heights), shown=shown, **place) as figure:
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         panels[-1].set_xlim(0, end / UNITS[name])
         panels[-1].set_xlabel(f"time in {name}, from the first task given out", loc="left")

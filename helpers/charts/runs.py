@@ -14,7 +14,12 @@ from helpers.traces import Trace
 
 
 def timeline(
-    trace: Trace, title: str, *, marks: Mapping[str, float] | None = None, until: float | None = None
+    trace: Trace,
+    title: str,
+    *,
+    marks: Mapping[str, float] | None = None,
+    until: float | None = None,
+    shown: bool | None = True,
 ) -> None:
     """Show which job each worker had when: a row a worker, a block a job, light where it waits.
 
@@ -30,7 +35,9 @@ def timeline(
         moments = {label: when for label, when in moments.items() if when <= until}
     alt = [_story(trace), *(f"Mark at {human(when)}: {label}." for label, when in moments.items())]
     begin, end = min([0.0, *moments.values()]), max([trace.wall, *moments.values()])
-    with picture(title, _shown(" ".join(alt), until), 1.1 + height(trace) + 0.3 * len(moments)) as figure:
+    with picture(
+        title, _shown(" ".join(alt), until), 1.1 + height(trace) + 0.3 * len(moments), shown=shown
+    ) as figure:
         axes = figure.subplots()
         size = _time_axis(axes, begin, end, until)
         draw_run(axes, trace, size)
@@ -39,7 +46,9 @@ def timeline(
         _explain(figure, [trace], until)
 
 
-def timelines(traces: dict[str, Trace], title: str, *, until: float | None = None) -> None:
+def timelines(
+    traces: dict[str, Trace], title: str, *, until: float | None = None, shown: bool | None = True
+) -> None:
     """Show several timelines under one another, on one time axis so that their lengths compare.
 
     ``until`` shows only so many seconds of each, from its first job given out.
@@ -49,7 +58,7 @@ def timelines(traces: dict[str, Trace], title: str, *, until: float | None = Non
     alt = " ".join(f"{name}: {_story(trace)}" for name, trace in traces.items())
     heights = [height(trace) for trace in traces.values()]
     longest = max(trace.wall for trace in traces.values())
-    with picture(title, _shown(alt, until), 1.1 + sum(heights) + 0.45 * len(heights)) as figure:
+    with picture(title, _shown(alt, until), 1.1 + sum(heights) + 0.45 * len(heights), shown=shown) as figure:
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         size = _time_axis(panels[-1], 0.0, longest, until)
         for axes, (name, trace) in zip(panels, traces.items(), strict=True):
@@ -58,7 +67,7 @@ def timelines(traces: dict[str, Trace], title: str, *, until: float | None = Non
         _explain(figure, traces.values(), until)
 
 
-def cpu_shares(traces: dict[str, Trace], title: str) -> None:
+def cpu_shares(traces: dict[str, Trace], title: str, *, shown: bool | None = True) -> None:
     """Show how much of the time from start to finish of a trace's jobs was CPU time, in per cent."""
     check_dict("traces", traces, Trace)
     shares = {name: min(trace.cpu_share, 1.0) for name, trace in traces.items()}
@@ -66,7 +75,7 @@ def cpu_shares(traces: dict[str, Trace], title: str) -> None:
         f"{name}: {share:.0%} CPU time, {1 - share:.0%} waiting." for name, share in shares.items()
     )
     look = looks(trace.way for trace in traces.values())
-    with picture(title, alt, 1.0 + 0.65 * len(traces)) as figure:
+    with picture(title, alt, 1.0 + 0.65 * len(traces), shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xlim=(0, 100), ylim=(len(shares) - 0.5, -0.5), xlabel="% of the time from start to finish")
         axes.set_yticks(range(len(shares)), [fill(name, 24) for name in shares])

@@ -9,6 +9,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import cycle
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -76,13 +77,21 @@ _WIDTH, _DPI = 9, 100  # inches, pixels an inch; drawn with twice as many to be 
 
 
 @contextmanager
-def picture(title: str, alt: str, height: float, **place: Any) -> Iterator[Figure]:
+def picture(
+    title: str, alt: str, height: float, *, shown: bool | None = True, **place: Any
+) -> Iterator[Figure]:
     """Hand out an empty figure, ``height`` inches high beside its title, and show what was drawn in it.
 
+    ``shown`` says whether this run shows what the title says, with None for what it could not decide. If it
+    does not, the title says so, for whoever sees the picture and for whoever hears its alt text.
     ``place`` is for IPython's ``display``: ``display_id`` and ``update``, to show it in another's place.
     """
     if not isinstance(title, str) or not title.strip():
         raise ValueError(f"title: expected the finding as a sentence, got {show.short(title)}")
+    if shown is not None and shown not in (True, False):
+        raise TypeError(f"shown: expected True, False, or None for undecided, got {show.short(shown)}")
+    if not shown:
+        title = f"Not {'decided' if shown is None else 'shown'} by this run: {title}"
     lines = fill(title, 64).splitlines()
     with style.context(_STYLE, after_reset=True):  # whatever style the reader has set
         figure = Figure(figsize=(_WIDTH, height + 0.35 * len(lines)), layout="constrained")
@@ -92,16 +101,17 @@ def picture(title: str, alt: str, height: float, **place: Any) -> Iterator[Figur
 
 
 def _show(figure: Figure, title: str, alt: str, **place: Any) -> None:
+    """Show a figure as HTML: the alt text of an output that is image/png reaches no screen reader."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=2 * _DPI)
     width, height = (round(inches * _DPI) for inches in figure.get_size_inches())
     sentence = title if title.endswith((".", "?", "!")) else f"{title}."
-    display(  # type: ignore[no-untyped-call]
-        {"image/png": b64encode(png.getvalue()).decode(), "text/plain": f"picture: {title}"},
-        raw=True,
-        metadata={"image/png": {"alt": f"{sentence} {alt}", "width": width, "height": height}},
-        **place,
+    image = (
+        f'<img src="data:image/png;base64,{b64encode(png.getvalue()).decode()}"'
+        f' alt="{escape(f"{sentence} {alt}")}" width="{width}" height="{height}"'
+        ' style="max-width: 100%; height: auto">'
     )
+    display({"text/html": image, "text/plain": f"picture: {title}"}, raw=True, **place)  # type: ignore[no-untyped-call]
 
 
 def mark(axes: Axes, x: float, label: str, level: int = 0) -> None:
