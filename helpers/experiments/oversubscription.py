@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from helpers import checks, children, clocked, jobs, machine, programs
 from helpers.traces import Trace
 
 _START = 1.0  # seconds that starting all the processes may take, about
-_WORK = 0.12  # seconds of work for each core in a round, about
+_WORK = 0.05  # seconds of work for each core by each crowd in a round, about
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,31 @@ class Crowd:
     """The same total work done by a number of processes at once; one figure for each round.
 
     ``seconds`` is wall time, and ``speed`` the speed relative to that of as many processes as cores in the
-    same round. ``at_once`` is the largest number of processes that were between start and end of their share
-    at one moment. ``switches`` counts how often the system took the core from one of them (involuntary
-    context switches); it is empty on Windows, which does not count them.
+    same round. ``switches`` counts how often the system took the core from one of them (involuntary context
+    switches), and ``switched`` is that over the switches of as many processes as cores in the same round, one
+    added to both as there may be none. Both are empty on Windows, which does not count them.
     """
 
     processes: int
     seconds: tuple[float, ...]
     speed: tuple[float, ...]
-    at_once: tuple[int, ...]
     switches: tuple[int, ...]
+    switched: tuple[float, ...]
 
 
-def crowds(most: int = 64, rounds: int = 2) -> list[Crowd]:
-    """Do the same total work with as many processes as cores, twice as many, four times as many, ... .
+def lacks() -> str:
+    """Say in a few words that this system counts no context switches; "" when it does."""
+    return "this system does not count context switches" if sys.platform == "win32" else ""
+
+
+def crowds(most: int = 64, rounds: int = 15) -> list[Crowd]:
+    """Do the same total work with as many processes as cores, four times as many, sixteen times, ... .
 
     There are at most ``most`` processes, and fewer where to start that many would take over a second, but
-    always a crowd of twice the cores. All are up before the first round; the crowds take turns within a
-    round. Raises ValueError for ``most`` or ``rounds`` below 1, RuntimeError when the program fails.
+    always a crowd of four times the cores. All are up before the first round; the crowds take turns within a
+    round, from the largest to the smallest in every other. Fifteen rounds are enough for a
+    ``measure.Comparison`` of their figures. Raises ValueError for ``most`` or ``rounds`` below 1,
+    RuntimeError when the program fails.
     """
     checks.whole(most=most, rounds=rounds)
     return [
@@ -65,16 +72,17 @@ def _crowds(most: str, rounds: str) -> list[tuple[int, _Figures]]:
     with ExitStack() as stack:
         workers, sizes = _start_workers(context, stack, int(most))
         terms = _terms_for(_WORK * sizes[0]) // sizes[-1] * sizes[-1]  # every size divides it
-        runs = [[_run(workers[:size], terms // size) for size in sizes] for _ in range(int(rounds))]
-    by_size = zip(*runs, strict=True)
-    first = [run[0] for run in runs]
-    return [(size, _figures(traces, first)) for size, traces in zip(sizes, by_size, strict=True)]
+        runs: dict[int, list[Trace]] = {size: [] for size in sizes}
+        for number in range(int(rounds)):
+            for size in reversed(sizes) if number % 2 else sizes:
+                runs[size].append(_run(workers[:size], terms // size))
+    return [(size, _figures(traces, runs[sizes[0]])) for size, traces in runs.items()]
 
 
 def _start_workers(
     context: children.Context, stack: ExitStack, most: int
 ) -> tuple[list[Connection], list[int]]:
-    """Start as many processes as cores, then as many again, and so on while there is time for it.
+    """Start as many processes as cores, then four times as many, and so on while there is time for it.
 
     Returns the pipes to them all, and the sizes of the crowds.
     """
@@ -82,11 +90,11 @@ def _start_workers(
     sizes = [machine.cores()]
     workers = _start(context, stack, sizes[0])
     took = 0.0
-    while len(sizes) == 1 or (2 * sizes[-1] <= most and time.perf_counter() + 2 * took < end):
+    while len(sizes) == 1 or (4 * sizes[-1] <= most and time.perf_counter() + 4 * took < end):
         began = time.perf_counter()
-        workers += _start(context, stack, sizes[-1])
+        workers += _start(context, stack, 3 * sizes[-1])
         took = time.perf_counter() - began
-        sizes.append(2 * sizes[-1])
+        sizes.append(4 * sizes[-1])
     return workers, sizes
 
 
@@ -141,14 +149,15 @@ def _switches() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
-def _figures(runs: Iterable[Trace], as_many_as_cores: Iterable[Trace]) -> _Figures:
+def _figures(runs: Sequence[Trace], as_many_as_cores: Sequence[Trace]) -> _Figures:
     """Return the figures of a crowd by name, one for each round."""
-    runs = list(runs)
+    pairs = list(zip(as_many_as_cores, runs, strict=True))
+    counted = [] if lacks() else [(1 + sum(few.values), 1 + sum(run.values)) for few, run in pairs]
     return {
         "seconds": [run.wall for run in runs],
-        "speed": [few.wall / run.wall for few, run in zip(as_many_as_cores, runs, strict=True)],
-        "at_once": [run.most_at_once for run in runs],
-        "switches": [] if sys.platform == "win32" else [sum(run.values) for run in runs],
+        "speed": [few.wall / run.wall for few, run in pairs],
+        "switches": [many - 1 for _, many in counted],
+        "switched": [many / few for few, many in counted],
     }
 
 
