@@ -38,9 +38,9 @@ Experiments, each for one chapter
         dead_workers      01: which pool of processes notices that a worker has died
         worker_costs      01: the start of a worker, its memory when idle, a message to it and back
         oversubscription  02: more processes at work than there are cores
-        compiled          02: the same sum in NumPy and in machine code, with the GIL and without
-        freethreaded      02: the same in a Python without a GIL, where this computer has one
         overhead          02: what handing out a job costs, and what a serial part leaves of the speed-up
+        compiled          02b: the same sum in NumPy and in machine code, with the GIL and without
+        freethreaded      02b: the same in a Python without a GIL, where this computer has one
         decision          03: from what a job is like to who should do it
         payloads          04: what a task carries: all that a file holds, or the path to it
         chaos             05: a run of the queue in which workers are killed at random and replaced

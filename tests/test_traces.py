@@ -122,8 +122,9 @@ def test_a_longer_window_hardly_shows_what_is_short():
     assert run.peak_cores_busy == 2.0
     assert run.peak_over(5.0) == pytest.approx(1.2)
     assert run.peak_over(99.0) == pytest.approx(1.1)
-    for wrong in (0.5, 0, float("nan")):
-        with pytest.raises(ValueError, match=f"seconds: expected at least 1, got {wrong}"):
+    assert run.peak_over(0.5) == run.peak_cores_busy
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match=f"seconds: expected more than 0, got {wrong}"):
             run.peak_over(wrong)
 
 

@@ -1,8 +1,9 @@
 """The sum of ``jobs.pi_sum`` in two faster languages: NumPy's arrays, and machine code that Numba compiles.
 
-The third, C, is written and compiled in chapter 02b itself; here is only who can compile it. This room is apart from ``jobs`` because NumPy and Numba take a while to import. The machine code is made
-while this module is imported, and kept on disk where there is a place for it, so that no measurement of the
-functions counts it. Where Numba is not installed, as there is none for this computer, ``lacks`` says so.
+The third, C, is written and compiled in chapter 02b itself; here is only who can compile it. This room is
+apart from ``jobs`` because NumPy and Numba take a while to import. The machine code is made while this module
+is imported, and kept on disk where there is a place for it, so that no measurement of the functions counts
+it. Where Numba is not installed, as there is none for this computer, ``lacks`` says so.
 """
 
 import shutil
