@@ -24,7 +24,7 @@ from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from helpers import machine, ways
-from helpers.experiments import compiled, freethreaded, oversubscription
+from helpers.experiments import compiled, freethreaded
 
 SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
@@ -111,7 +111,6 @@ def is_true(reason: str) -> bool:
         compiled.lacks(),
         compiled.lacks_c(),
         compiled.lacks_threads(),
-        oversubscription.lacks(),
         freethreaded.lacks(),
         ways.lacks("interpreters"),
     ]

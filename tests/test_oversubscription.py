@@ -36,14 +36,16 @@ def test_there_is_a_figure_for_each_round(crowds):
     assert last.speed == tuple(a / b for a, b in zip(first.seconds, last.seconds, strict=True))
 
 
+def test_a_process_of_a_crowd_waits_for_a_core_from_when_it_was_given_its_share(crowds):
+    """Even if the first of four has the core until it is done, then the next, they have it for 0.4 of it."""
+    for crowd in crowds:
+        assert 0 < min(crowd.share) <= max(crowd.share) <= 1.05
+    assert min(crowds[1].share) < 0.6
+
+
 def test_switches_are_counted_where_the_system_counts_them(crowds):
-    first, last = crowds[0], crowds[-1]
-    if oversubscription.lacks():
-        assert [len(crowd.switches) + len(crowd.switched) for crowd in crowds] == [0] * len(crowds)
-    else:
-        assert first.switched == (1, 1)
-        pairs = zip(first.switches, last.switches, strict=True)
-        assert last.switched == tuple((1 + many) / (1 + few) for few, many in pairs)
+    counted = 0 if sys.platform == "win32" else 2
+    assert [len(crowd.switches) for crowd in crowds] == [counted] * len(crowds)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count them")

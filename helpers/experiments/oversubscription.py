@@ -27,21 +27,16 @@ class Crowd:
     """The same total work done by a number of processes at once; one figure for each round.
 
     ``seconds`` is wall time, and ``speed`` the speed relative to that of as many processes as cores in the
-    same round. ``switches`` counts how often the system took the core from one of them (involuntary context
-    switches), and ``switched`` is that over the switches of as many processes as cores in the same round, one
-    added to both as there may be none. Both are empty on Windows, which does not count them.
+    same round. ``share`` is the part of the time, from when they were given their shares of the work until
+    they had done them, in which the processes had a core. ``switches`` counts how often the system took the
+    core from one of them (involuntary context switches); it is empty on Windows, which does not count them.
     """
 
     processes: int
     seconds: tuple[float, ...]
     speed: tuple[float, ...]
+    share: tuple[float, ...]
     switches: tuple[int, ...]
-    switched: tuple[float, ...]
-
-
-def lacks() -> str:
-    """Say in a few words that this system counts no context switches; "" when it does."""
-    return "this system does not count context switches" if sys.platform == "win32" else ""
 
 
 def crowds(most: int = 64, rounds: int = 15) -> list[Crowd]:
@@ -102,7 +97,7 @@ def _start(context: children.Context, stack: ExitStack, number: int) -> list[Con
     """Start that many processes at once, and wait until all have answered."""
     pipes = [stack.enter_context(children.serving(context, _do_shares)) for _ in range(number)]
     for pipe in pipes:
-        pipe.send(1)
+        pipe.send((1, time.perf_counter()))
     for pipe in pipes:
         pipe.recv()
     return pipes
@@ -122,7 +117,7 @@ def _time_sum(terms: int) -> float:
 def _run(workers: list[Connection], terms: int) -> Trace:
     """Give each of the workers its share, and wait for all."""
     for pipe in workers:
-        pipe.send(terms)
+        pipe.send((terms, time.perf_counter()))
     spans = tuple(pipe.recv() for pipe in workers)
     trace = Trace("processes", spans, tuple(span.worker for span in spans), os.getpid())
     return trace.raise_for_errors()
@@ -130,9 +125,9 @@ def _run(workers: list[Connection], terms: int) -> Trace:
 
 def _do_shares(pipe: Connection) -> None:
     """Do each share of the work; tell when, and how often the core was taken away meanwhile."""
-    for terms in iter(pipe.recv, None):
+    for terms, given in iter(pipe.recv, None):
         before = _switches()
-        span = clocked.timed(0, partial(_share, terms), time.perf_counter())
+        span = clocked.timed(0, partial(_share, terms), given)
         pipe.send(replace(span, value=_switches() - before))
 
 
@@ -151,13 +146,11 @@ def _switches() -> int:
 
 def _figures(runs: Sequence[Trace], as_many_as_cores: Sequence[Trace]) -> _Figures:
     """Return the figures of a crowd by name, one for each round."""
-    pairs = list(zip(as_many_as_cores, runs, strict=True))
-    counted = [] if lacks() else [(1 + sum(few.values), 1 + sum(run.values)) for few, run in pairs]
     return {
         "seconds": [run.wall for run in runs],
-        "speed": [few.wall / run.wall for few, run in pairs],
-        "switches": [many - 1 for _, many in counted],
-        "switched": [many / few for few, many in counted],
+        "speed": [few.wall / run.wall for few, run in zip(as_many_as_cores, runs, strict=True)],
+        "share": [run.cpu / sum(span.finished - span.given for span in run.spans) for run in runs],
+        "switches": [] if sys.platform == "win32" else [sum(run.values) for run in runs],
     }
 
 
