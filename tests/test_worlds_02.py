@@ -147,7 +147,7 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
     ("02b", "NumPy takes longer than C", C_IS(C=0.001), C_IS(C=0.01)),
     ("02b", "C saves less than a third of Numba's time", C_IS(C=0.0009), C_IS(C=0.0005)),
     ("02b", "a large array takes half as long by name as by pickle, or less",
-     {"times": [(5.0, 1.0)] * 15}, {"times": [(1.5, 1.0)] * 15}),
+     {"pairs": [(5.0, 1.0)] * 15}, {"pairs": [(1.5, 1.0)] * 15}),
 ]  # fmt: skip
 
 
@@ -173,7 +173,7 @@ TORN = (0.5, 2.0) * 10
         ("02_", "far more than that keep four fifths of the throughput",
          {"crowds": [SimpleNamespace(speed=TORN)]}),
         ("02b", "a large array takes half as long by name as by pickle, or less",
-         {"times": [(times, 1.0) for times in (1.0, 3.0) * 10]}),
+         {"pairs": [(times, 1.0) for times in (1.0, 3.0) * 10]}),
         ("02b", "C saves less than a third of Numba's time", languages(Python=0.1)),
     ],
 )  # fmt: skip
