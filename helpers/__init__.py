@@ -41,9 +41,9 @@ Experiments, each for one chapter
         thousands         01b: a thousand threads that all want a core at once
         webservers        01b: three kinds of web server under the same load, and what a crash costs each
         oversubscription  02: more processes at work than there are cores
-        compiled          02: the same sum in NumPy and in machine code, with the GIL and without
-        freethreaded      02: the same in a Python without a GIL, where this computer has one
         overhead          02: what handing out a job costs, and what a serial part leaves of the speed-up
+        compiled          02b: the same sum in NumPy and in machine code, with the GIL and without
+        freethreaded      02b: the same in a Python without a GIL, where this computer has one
         decision          03: from what a job is like to who should do it
         two_programs      04: the tutorial's two programs, run as in two terminals, and who listens
         ceiling           04b: how many tiny tasks one master hands out, the more workers ask

@@ -172,7 +172,7 @@ def alone(path: Path) -> nbformat.NotebookNode:
                 ours |= of_helpers
                 cell.source = "\n".join(ast.unparse(line) for line in lines if imports(line, False))
             if {node.id for node in names} & ours:
-                ours |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+                ours |= {node.id for node in names if isinstance(node.ctx, ast.Store)} - {"_"}
                 ours |= {line.name for line in lines if isinstance(line, ast.FunctionDef | ast.ClassDef)}
             else:
                 kept.append(cell)

@@ -115,6 +115,20 @@ def test_a_run_shorter_than_the_window_has_its_average_as_its_peak():
     assert short.peak_cores_busy == pytest.approx(0.5)
 
 
+def test_a_longer_window_hardly_shows_what_is_short():
+    """A thread that waits for ten seconds is said to have worked in one of them, as the other did."""
+    working = span(0, ANNA, 0.0, 10.0, 10.0)
+    waiting = span(1, BEN, 0.0, 10.0, 1.0, samples=((4.0, 0.0), (5.0, 1.0)))
+    run = Trace("threads", (working, waiting), (ANNA, BEN), 10, window=1.0)
+    assert run.peak_cores_busy == 2.0
+    assert run.peak_over(5.0) == pytest.approx(1.2)
+    assert run.peak_over(99.0) == pytest.approx(1.1)
+    assert run.peak_over(0.5) == run.peak_cores_busy
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match=f"seconds: expected more than 0, got {wrong}"):
+            run.peak_over(wrong)
+
+
 @pytest.mark.parametrize("name", ["given", "started", "finished"])
 def test_times_that_run_backwards_are_refused(name):
     with pytest.raises(ValueError, match="job 7: given, started, finished, returned must be in this order"):
