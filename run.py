@@ -318,7 +318,8 @@ def save_picture() -> None:
         cells = json.loads(chapter.read_text("utf-8"))["cells"]
         for view in (output.get("data", {}) for cell in cells for output in cell.get("outputs", [])):
             if "".join(view.get("text/plain", "")) == f"picture: {PICTURE}":
-                (NOTEBOOKS / "timelines.png").write_bytes(base64.b64decode("".join(view["image/png"])))
+                image = re.search(r"base64,([^\"]+)", "".join(view["text/html"]))
+                (NOTEBOOKS / "timelines.png").write_bytes(base64.b64decode(image[1]))
 
 
 def main() -> int:

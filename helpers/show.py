@@ -7,14 +7,24 @@ from typing import Any
 
 
 def source(thing: Callable[..., Any] | type) -> None:
-    """Show the source of a function or class, highlighted. Raises TypeError for anything else."""
+    """Show the source of a function or class, highlighted. Raises TypeError for anything else.
+
+    JupyterLab would break its lines anywhere, even within a word, to fit the pane; here they can be scrolled.
+    """
     import inspect  # only here, as these take a while to import
 
     from IPython.display import Code, display
 
     if not (inspect.isfunction(thing) or inspect.isclass(thing)):
         raise TypeError(f"thing: expected a function or a class, got {short(thing)}")
-    display(Code(inspect.getsource(thing), language="python"))  # type: ignore[no-untyped-call]
+
+    class WholeLines(Code):
+        def _repr_html_(self) -> str:
+            html: str = super()._repr_html_()  # type: ignore[no-untyped-call]
+            look = "white-space: pre; word-break: normal; overflow-x: auto"
+            return html.replace("<pre>", f'<pre style="{look}">', 1)
+
+    display(WholeLines(inspect.getsource(thing), language="python"))  # type: ignore[no-untyped-call]
 
 
 class _Short(reprlib.Repr):

@@ -57,9 +57,9 @@ def after(scene):
 
 
 def stopped_half_way(accident, number):
-    """A worker that was seen at work before the moment, and not after it."""
+    """A worker that was seen at work before the moment, and died at it."""
     span = accident.trace.spans[number - 1]
-    return span.started < span.finished <= accident.moment
+    return span.started < span.samples[-1][0] <= span.finished == accident.moment
 
 
 def is_killed(exit_code):

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from helpers.charts.blocks import draw_run, height, rows_of
-from helpers.charts.style import GREY, LOOKS, RED, light, mix, picture
+from helpers.charts.style import GREY, LOOKS, RED, fit, light, mix, picture
 from helpers.charts.words import UNITS, check_kind, check_length, human, unit
 from helpers.traces import Trace
 
@@ -62,15 +62,16 @@ def _draw(
     zero = trace.start if trace else samples[0][0]
     end = max(samples[-1][0] - zero, trace.wall if trace else 0.0, 1e-3)
     name = unit(end)
-    heights = [2.8, height(trace)] if trace else [2.8]
-    with picture(title, _story(samples, kills, zero), 1.3 + sum(heights), shown=shown, **place) as figure:
+    heights, beside = [2.8, height(trace)] if trace else [2.8], 1.3
+    with picture(title, _story(samples, kills, zero), sum(heights) + beside, shown=shown, **place) as figure:
+        heights = fit(figure, heights, beside)
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         panels[-1].set_xlim(0, end / UNITS[name])
         panels[-1].set_xlabel(f"time in {name}, from the first task given out", loc="left")
         moments = {pid: (when - zero) / UNITS[name] for pid, when in kills.items()}
         _draw_states(panels[0], [(time - zero) / UNITS[name] for time, *_ in samples], samples)
         if trace:
-            draw_run(panels[1], _solid(trace), UNITS[name])
+            draw_run(panels[1], _solid(trace), UNITS[name], heights[1])
             _draw_kills(panels[1], trace, moments, UNITS[name])
         for axes in panels:
             for moment in moments.values():

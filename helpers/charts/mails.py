@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from helpers.charts.style import LOOKS, RED, Look, light, picture
+from helpers.charts.style import LOOKS, RED, Look, fit, light, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
 
 _ANSWERS = {
@@ -66,10 +66,14 @@ def attempts(mails: Mapping[str, Sequence[Try]], title: str, *, shown: bool | No
     last = max(1e-9, *(when for when, _ in tries))
     size = UNITS[unit(last)]
     alt = " ".join(_tries_in_words(name, row) for name, row in mails.items())
-    with picture(title, alt, 1.3 + 0.3 * len(mails), shown=shown) as figure:
+    rows, beside = 0.3 * len(mails), 1.3
+    with picture(title, alt, rows + beside, shown=shown) as figure:
         axes = figure.subplots()
         axes.set_xlabel(_time_label(last))
-        axes.set_yticks(range(len(mails)), list(mails))
+        named = list(enumerate(mails))
+        if fit(figure, [rows], beside)[0] < 0.2 * len(mails):
+            named = [named[0], named[-1]]  # there is no room for more
+        axes.set_yticks([row for row, _ in named], [name for _, name in named])
         axes.grid(False, axis="y")
         axes.set(xlim=(-0.01 * last / size, 1.02 * last / size), ylim=(len(mails) - 0.5, -0.5))
         for row, answers in enumerate(mails.values()):

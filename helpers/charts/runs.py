@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from textwrap import fill
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea
+from matplotlib.patches import Rectangle
 
-from helpers.charts.blocks import draw_run, height, rows_of, waits_in_view
-from helpers.charts.style import GREY, ink, light, looks, mark, picture
+from helpers.charts.blocks import draw_run, height, least_share, rows_of
+from helpers.charts.style import GREY, fit, ink, light, looks, mark, mix, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
 from helpers.traces import Trace
+
+_AXIS = 1.1  # inches of a time axis, its label, and the room around a picture
 
 
 def timeline(
@@ -21,11 +25,11 @@ def timeline(
     until: float | None = None,
     shown: bool | None = True,
 ) -> None:
-    """Show which job each worker had when: a row a worker, a block a job, light where it waits.
+    """Show which job each worker had when: a row a worker, a block a job, dark where it has a core.
 
-    Jobs that overlap on one worker, as asyncio's do, lie under one another in its row. ``marks`` maps a
-    short label to a moment on the spans' clock, and becomes a vertical line. ``until`` shows only so many
-    seconds, from the first job given out.
+    A line stands where a job starts, and a cross where one fails. Jobs that overlap on one worker, as
+    asyncio's do, lie under one another in its row. ``marks`` maps a short label to a moment on the spans'
+    clock, and becomes a vertical line. ``until`` shows only so many seconds, from the first job given out.
     """
     check_kind("trace", [trace], Trace)
     check_kind("marks", (marks or {}).values(), float | int)
@@ -35,12 +39,11 @@ def timeline(
         moments = {label: when for label, when in moments.items() if when <= until}
     alt = [_story(trace), *(f"Mark at {human(when)}: {label}." for label, when in moments.items())]
     begin, end = min([0.0, *moments.values()]), max([trace.wall, *moments.values()])
-    with picture(
-        title, _shown(" ".join(alt), until), 1.1 + height(trace) + 0.3 * len(moments), shown=shown
-    ) as figure:
+    rows, beside = height(trace), _AXIS + 0.3 * len(moments)
+    with picture(title, _shown(" ".join(alt), until), rows + beside, shown=shown) as figure:
         axes = figure.subplots()
         size = _time_axis(axes, begin, end, until)
-        draw_run(axes, trace, size)
+        draw_run(axes, trace, size, *fit(figure, [rows], beside))
         for level, label in enumerate(sorted(moments, key=lambda label: -moments[label])):
             mark(axes, moments[label] / size, label, level)
         _explain(figure, [trace], until)
@@ -57,13 +60,15 @@ def timelines(
     _check_until(until)
     alt = " ".join(f"{name}: {_story(trace)}" for name, trace in traces.items())
     heights = [height(trace) for trace in traces.values()]
+    beside = _AXIS + 0.45 * len(heights)
     longest = max(trace.wall for trace in traces.values())
-    with picture(title, _shown(alt, until), 1.1 + sum(heights) + 0.45 * len(heights), shown=shown) as figure:
+    with picture(title, _shown(alt, until), sum(heights) + beside, shown=shown) as figure:
+        heights = fit(figure, heights, beside)
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         size = _time_axis(panels[-1], 0.0, longest, until)
-        for axes, (name, trace) in zip(panels, traces.items(), strict=True):
+        for axes, inches, (name, trace) in zip(panels, heights, traces.items(), strict=True):
             axes.set_title(fill(f"{name}: {human(trace.wall)}", 70), loc="left")
-            draw_run(axes, trace, size)
+            draw_run(axes, trace, size, inches)
         _explain(figure, traces.values(), until)
 
 
@@ -114,7 +119,9 @@ def _story(trace: Trace) -> str:
     ]
     for worker, name in rows_of(trace).items():
         spans = [span for span in trace.spans if span.worker == worker]
-        lines.append(f"{name}: {count(len(spans), 'job')}, {human(sum(span.seconds for span in spans))}.")
+        seconds, cpu = (sum(getattr(span, kind) for span in spans) for kind in ("seconds", "cpu"))
+        share = f", {min(cpu / seconds, 1.0):.0%} of it CPU time" if seconds else ""
+        lines.append(f"{name}: {count(len(spans), 'job')}, {human(seconds)}{share}.")
     lines += [f"Job {number + 1} failed: {error}." for number, error in trace.errors.items()]
     return " ".join(lines)
 
@@ -133,7 +140,13 @@ def _time_axis(axes: Axes, begin: float, end: float, until: float | None) -> flo
 
 
 def _explain(figure: Figure, traces: Iterable[Trace], until: float | None) -> None:
-    """Explain solid and light if anything in the picture waits."""
-    if any(waits_in_view(trace, until) for trace in traces):
-        keys = [Patch(color=GREY, label="on a core"), Patch(color=light(GREY), label="waiting")]
-        figure.legend(handles=keys, loc="lower right", ncols=2, borderpad=0, borderaxespad=0.4)
+    """Explain the shades, with a strip of them, if anything in the picture had less than a core."""
+    if min(least_share(trace, until) for trace in traces) < 0.9:
+        strip = DrawingArea(90, 14)
+        for tenth in range(10):
+            color = mix(light(GREY), GREY, tenth / 9)
+            strip.add_artist(Rectangle((9 * tenth, 0), 9.5, 14, color=color, linewidth=0))
+        words = [TextArea(text) for text in ("0", "100% of a core")]
+        key = HPacker(children=[words[0], strip, words[1]], align="center", pad=0, sep=6)
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": figure.bbox, "frameon": False}
+        figure.add_artist(AnchoredOffsetbox(child=key, pad=0, borderpad=0.4, **place))

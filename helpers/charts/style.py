@@ -7,8 +7,9 @@ grey print and a colour-blind reader lose nothing.
 import io
 import math
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from itertools import cycle
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -73,6 +74,8 @@ _STYLE = {
     "legend.frameon": False,
 }
 _WIDTH, _DPI = 9, 100  # inches, pixels an inch; drawn with twice as many to be sharp
+_MOST = 6.8  # inches: a taller picture would not be seen as a whole in a notebook's pane
+_LINE = 0.35  # inches of a line of the title
 
 
 @contextmanager
@@ -81,6 +84,7 @@ def picture(
 ) -> Iterator[Figure]:
     """Hand out an empty figure, ``height`` inches high beside its title, and show what was drawn in it.
 
+    It is less high where it would not fit a notebook's pane; ``fit`` tells how its parts can share that.
     ``shown`` says whether this run shows what the title says, with None for what it could not decide. If it
     does not, the title says so, for whoever sees the picture and for whoever hears its alt text.
     ``place`` is for IPython's ``display``: ``display_id`` and ``update``, to show it in another's place.
@@ -93,23 +97,43 @@ def picture(
         title = f"Not {'decided' if shown is None else 'shown'} by this run: {title}"
     lines = fill(title, 64).splitlines()
     with style.context(_STYLE, after_reset=True):  # whatever style the reader has set
-        figure = Figure(figsize=(_WIDTH, height + 0.35 * len(lines)), layout="constrained")
+        tall = min(height + _LINE * len(lines), _MOST)
+        figure = Figure(figsize=(_WIDTH, tall), layout="constrained")
         figure.suptitle("\n".join(lines), x=0.01, ha="left")
-        yield figure
-        _show(figure, title, alt, **place)
+        try:
+            yield figure
+            _show(figure, title, alt, **place)
+        except KeyboardInterrupt:
+            # Whoever stops a picture does not want to see all of matplotlib that was at work.
+            raise KeyboardInterrupt("the drawing of a picture was interrupted") from None
 
 
 def _show(figure: Figure, title: str, alt: str, **place: Any) -> None:
+    """Show a figure as HTML: the alt text of an output that is image/png reaches no screen reader."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=2 * _DPI)
     width, height = (round(inches * _DPI) for inches in figure.get_size_inches())
     sentence = title if title.endswith((".", "?", "!")) else f"{title}."
-    display(  # type: ignore[no-untyped-call]
-        {"image/png": b64encode(png.getvalue()).decode(), "text/plain": f"picture: {title}"},
-        raw=True,
-        metadata={"image/png": {"alt": f"{sentence} {alt}", "width": width, "height": height}},
-        **place,
+    image = (
+        f'<img src="data:image/png;base64,{b64encode(png.getvalue()).decode()}"'
+        f' alt="{escape(f"{sentence} {alt}")}" width="{width}" height="{height}"'
+        ' style="max-width: 100%; height: auto">'
     )
+    display({"text/html": image, "text/plain": f"picture: {title}"}, raw=True, **place)  # type: ignore[no-untyped-call]
+
+
+def fit(figure: Figure, heights: Sequence[float], beside: float) -> list[float]:
+    """Return the inches that a figure has for each of its parts, if they ask for these heights.
+
+    The title and ``beside`` inches, for axes and the like, come first. If too little is left, the
+    highest give.
+    """
+    left = figure.get_size_inches()[1] - _LINE * (1 + figure.get_suptitle().count("\n")) - beside
+    cap, given = max(heights), list(heights)
+    while sum(given) > left + 1e-6 and cap > 0.1:
+        cap *= 0.98
+        given = [min(height, cap) for height in heights]
+    return given
 
 
 def mark(axes: Axes, x: float, label: str, level: int = 0) -> None:
@@ -158,9 +182,16 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     return {name: LOOKS.get(name) or next(further) for name in dict.fromkeys(names)}
 
 
+def look_of(name: str) -> Look | None:
+    """Return the look of what is named after its way, as "thread" or "thread, idle" is after "threads"."""
+    name = name.split(",")[0]
+    return next((LOOKS[way] for way in (name, f"{name}s", f"{name}es") if way in LOOKS), None)
+
+
 def color_of(name: str) -> str:
-    """Return the colour of a bar: that of its way ("thread" is of "threads"), else grey."""
-    return next((LOOKS[way].color for way in (name, f"{name}s", f"{name}es") if way in LOOKS), "#999999")
+    """Return the colour of what is named after its way, else a grey."""
+    look = look_of(name)
+    return look.color if look else "#999999"
 
 
 def mix(color: str, other: str, share: float) -> str:

@@ -36,7 +36,8 @@ class Accident:
 
     The codes are those of ``subprocess``: 0 is a normal end, negative the number of a signal. ``exit_codes``
     holds those that the master could still read, by worker number from 1. ``moment`` is a time in seconds
-    on the clock of the trace; a job that did not finish has an error in its span.
+    on the clock of the trace. A job that did not finish has an error in its span, which ends at the moment,
+    or with the last that was heard of it.
     """
 
     trace: Trace
@@ -133,23 +134,23 @@ def _started(scene: str) -> Iterator[programs.Program]:
 
 def _accident(way: str, events: list[_Event], exit_code: int) -> Accident:
     by_worker = {number: [e for e in events if e.get("worker") == number] for number in (1, 2, 3)}
-    spans = tuple(_span(number, steps) for number, steps in by_worker.items())
     moment = next(e["at"] for e in events if e["event"] == "moment")
+    spans = tuple(_span(number, steps, moment) for number, steps in by_worker.items())
     codes = {e["worker"]: e["exit_code"] for e in events if e["event"] == "ended"}
     master = next(e["pid"] for e in events if e["event"] == "master")
     trace = Trace(way, spans, tuple(span.worker for span in spans), master)
     return Accident(trace, exit_code, codes, moment)
 
 
-def _span(number: int, steps: list[_Event]) -> Span:
-    """Make a worker's span of its lines; one that did not finish ends with the last step that it told."""
+def _span(number: int, steps: list[_Event], moment: float) -> Span:
+    """Make a worker's span of its lines; one that did not finish was alive at least until the moment."""
     work = [step for step in steps if step["event"] in ("started", "working", "finished")]
     first, last = work[0], work[-1]
     raised = next((step["error"] for step in steps if step["event"] == "raised"), "died at work")
     error = None if last["event"] == "finished" else raised
-    samples = tuple((step["at"], step["cpu"]) for step in work[1:-1])
+    samples = tuple((step["at"], step["cpu"]) for step in work[1:] if step["event"] == "working")
     who = Worker(first["pid"], first["thread"])
-    start, end = first["at"], last["at"]
+    start, end = first["at"], last["at"] if error is None else max(last["at"], moment)
     return Span(number - 1, who, start, start, end, end, last["cpu"], samples, error=error)
 
 
