@@ -41,7 +41,9 @@ Experiments, each for one chapter
         compiled          02: the same sum in NumPy and in machine code, with the GIL and without
         freethreaded      02: the same in a Python without a GIL, where this computer has one
         overhead          02: what handing out a job costs, and what a serial part leaves of the speed-up
-        decision          03: from what a job is like to who should do it
+        limits            03: the share of waiting, and the limit of a crowd that waits together
+        webapp            03b: a small web application, and what its requests do
+        decision          03b: from what a job is like to who should do it
         payloads          04: what a task carries: all that a file holds, or the path to it
         chaos             05: a run of the queue in which workers are killed at random and replaced
         wiretap           05: a relay that shows what passes on a line

@@ -34,7 +34,7 @@ ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
 ways.interpreters:
 ways.loop:
-charts: .bars .board .curves .mails .runs .sizes .speed .tiles
+charts: .bars .board .curves .mails .runs .sizes .speed .tiles .waits
 charts.words: show
 charts.style: show | IPython matplotlib
 charts.blocks: .style traces | matplotlib
@@ -46,6 +46,7 @@ charts.runs: .blocks .style .words traces | matplotlib
 charts.sizes: .style .words | matplotlib
 charts.speed: .style .words measure show | matplotlib
 charts.tiles: .style .words show | matplotlib
+charts.waits: .style .words show | matplotlib
 
 jobqueue: .batch .board .client .errors .launch
 jobqueue.errors:
@@ -91,18 +92,20 @@ experiments.dead_workers: children jobs programs
 experiments.decision: checks
 experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
+experiments.limits: checks show | psutil
 experiments.oversubscription: checks children clocked jobs machine programs traces
 experiments.payloads: jobqueue show
 experiments.sharing: checks clocked traces ways
 experiments.verdicts: claims | IPython
+experiments.webapp: checks programs
 experiments.wiretap:
 experiments.worker_costs: checks children programs | psutil
 """
 RANKS = [{"experiments"}, {"jobqueue", "servers", "engine"}]  # from the top; all others are instruments
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.chaos",
-         "experiments.decision", "experiments.freethreaded", "experiments.payloads",
-         "experiments.sharing"]  # fmt: skip
+         "experiments.decision", "experiments.limits", "experiments.webapp", "experiments.freethreaded",
+         "experiments.payloads", "experiments.sharing"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:

@@ -62,9 +62,9 @@ def waiting_shares(
     line = sorted(points, key=lambda point: point.delay)
     delays = [point.delay for point in line]
     alt = "Waiting, of a fetch's time. " + " ".join(
-        f"{_percent(p.share)} % with a delay of {human(p.delay)}, {human(p.cpu)} of CPU time." for p in line
+        f"{_percent(p.share)}% with a delay of {human(p.delay)}, {human(p.cpu)} of CPU time." for p in line
     )
-    alt += "".join(f" {_percent(share)} % is reached at {human(delay)}." for delay in marks)
+    alt += "".join(f" {_percent(share)}% is reached at {human(delay)}." for delay in marks)
     with picture(title, alt, 5.8, shown=shown) as figure:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=[3, 2])
         rest = [max(1 - point.share, 0.0001) for point in line]
@@ -72,7 +72,7 @@ def waiting_shares(
         upper.plot(delays, rest, color=LOOKS["serial"].color, marker="o", mec="white")
         upper.axhline(1 - share, color="black", ls=":", zorder=1)
         for delay in marks:
-            mark(upper, delay, f"{_percent(share)} % from a delay of {human(delay)} on")
+            mark(upper, delay, f"{_percent(share)}% from a delay of {human(delay)} on")
             lower.axvline(delay, color="black", linewidth=2, zorder=1.5)
         lower.plot(delays, [1000 * p.cpu for p in line], color=LOOKS["serial"].color, marker="o", mec="white")
         lower.set(ylabel="CPU time\nof a fetch (ms)", xscale="log", xlabel="delay of the server")
@@ -111,6 +111,7 @@ def crowds(points: Sequence[Crowd], title: str, *, shown: bool | None = True) ->
         note(upper, "the client's core is full", (numbers[0], limit), (0, 6), path_effects=HALO)
         upper.set_ylim(min(rates) / 1.5, top)
         upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        upper.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         upper.yaxis.set_minor_locator(NullLocator())
         _draw_busy(lower, line)
         lower.set_xscale("log", base=2)
@@ -173,17 +174,15 @@ def queue_lengths(
     )
     with picture(title, alt, 4.0, shown=shown) as figure:
         axes = figure.subplots()
-        ends: list[End] = []
         for (name, look), readings in zip(looks(lengths).items(), lengths.values(), strict=True):
             x, y = zip(*readings, strict=True)
-            axes.step(x, y, where="post", color=look.color, ls=look.line)
-            ends.append((name, x[-1], y[-1], mix(look.color, "black", 0.3)))
+            axes.step(x, y, where="post", color=look.color, ls=look.line, label=name)
         most = max(n for readings in lengths.values() for _, n in readings)
         axes.set(xlabel="time in s, from the start", ylabel="in the queue", ylim=(0, 1.15 * most or 1))
         axes.set_xlim(0, None)
         if limit is not None:
             axes.axhline(limit, color="black", ls=":", zorder=1)
-        label_ends(axes, ends)
+        axes.legend()
 
 
 def _nines(axes: Axes, least: float, most: float) -> None:

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from itertools import pairwise
+from math import log
 from statistics import median
 from urllib.parse import urljoin
 
@@ -45,6 +46,11 @@ class Wait:
     def share(self) -> float:
         """The share of its time, 0 to 1, in which the fetch waited."""
         return max(0.0, 1 - self.cpu / self.seconds)
+
+    @property
+    def rest(self) -> float:
+        """What is left of the share to 1, but never nothing: a clock of CPU time is only so fine."""
+        return max(1 - self.share, 1e-6)
 
     def waits(self, share: float) -> bool | None:
         """Tell whether so large a share of its time, 0 to 1, was waiting.
@@ -88,7 +94,8 @@ def _wait(fetch: Fetch, url: str, delay: float, seconds: float) -> Wait:
 def reaches(points: Sequence[Wait], share: float) -> float | None:
     """Return from which delay on so large a share of a fetch is waiting; None if it is not, at the longest.
 
-    Between two points the share is read off a straight line over the logarithm of the delay.
+    Between two points it is read off a straight line on logarithmic axes, of the delay and of what is left of
+    the share to 1: for the same CPU time, twice the delay leaves half of it.
     """
     if not 0 < share < 1:
         raise ValueError(f"share: expected one between 0 and 1, got {short(share)}")
@@ -97,7 +104,7 @@ def reaches(points: Sequence[Wait], share: float) -> float | None:
         return None
     for before, after in reversed(list(pairwise(line))):
         if before.share < share:
-            part = (share - before.share) / (after.share - before.share)
+            part = log(before.rest / (1 - share)) / log(before.rest / after.rest)
             return float(before.delay ** (1 - part) * after.delay**part) if before.delay else after.delay
     return line[0].delay
 
