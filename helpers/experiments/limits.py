@@ -23,7 +23,7 @@ from helpers.show import short
 Fetch = Callable[[str], object]
 """What fetches a URL."""
 
-_POINT = 0.2  # seconds that a number of threads is measured for, about
+_POINT = 0.15  # seconds that a number of threads is measured for, about
 _FEWEST = 3  # fetches of a point, at the least
 _FULL, _SHARED = 0.8, 0.3  # cores: a client that keeps one busy, and others who may have kept it from that
 
@@ -65,7 +65,7 @@ class Wait:
         return self.share < 1 - share if self.cpu else None
 
 
-def waits(fetch: Fetch, url: str, delays: Sequence[float], seconds: float = 0.3) -> list[Wait]:
+def waits(fetch: Fetch, url: str, delays: Sequence[float], seconds: float = 0.2) -> list[Wait]:
     """Fetch one after another from a server of ``servers``, with each delay; return a point for each.
 
     A delay has as many fetches as take ``seconds``, 3 to 20. Raises ValueError for arguments that make no
