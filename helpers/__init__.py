@@ -1,9 +1,10 @@
-"""The code behind the notebooks, in three ranks: a room imports those below it, and nothing imports upward.
+"""The code behind the notebooks, in four ranks: a room imports those below it, and nothing imports upward.
 
 Instruments, for any chapter
 
     machine        this computer: cores, memory, interpreter, limits, a health check, how many workers fit
     jobs           the work: what keeps a core busy, what waits, and what kills or crashes its process
+    neighbours     what other programs do meanwhile, so that stored pictures come from an idle computer
     checks         what is wrong with an argument, in one line
     programs       other Python programs, started from here, that never outlive us
     children       child processes: their start method, and that they end with their parent
@@ -48,6 +49,17 @@ Experiments, each for one chapter
         chaos             05: a run of the queue in which workers are killed at random and replaced
         wiretap           05: a relay that shows what passes on a line
         verdicts          08: the verdicts that all chapters store, and where each was given
+        pythons           08: what holds on which Python and system, by runs that are kept
+
+Labs and exercises, for the learner's own hands
+
+    exercises      predictions, kept and counted; answers, run and looked at for what they do
+    labs           real threads and queues to drive
+        steps             01: two real threads that run a line when they are told to
+        step_lab          01: the buttons and the picture for them
+        crew              05: a real master, real workers, and a record of all that was seen
+        queue_lab         05: the buttons and the picture for them
+        frame             a lab's own thread, which acts and draws
 
 ``tests/test_rooms.py`` holds the table of who may import whom, module by module.
 """

@@ -10,7 +10,7 @@ with the stored one. The figures behind it stand in pictures, and in the line of
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from helpers.show import short
@@ -153,6 +153,11 @@ class Verdict:
             finding = f"is not {'decided' if finding == 'holds' else shown} on this computer now"
         return finding + comma + but
 
+    @property
+    def line(self) -> str:
+        """The line that says it, which ``read`` reads again."""
+        return f"{self.part} {self.outcome}{' ' if self.outcome.endswith('but') else ': '}{self.sentence}"
+
 
 _given: dict[tuple[str, str], Verdict] = {}  # by part and sentence, since this Python started
 
@@ -191,9 +196,9 @@ def check(
     finding = "does not hold" if refutes else "holds, but" if but else "holds"
     verdict = Verdict(part, sentence, finding, needs, True if needs else evidence)
     _given[part, sentence] = verdict
-    joint = " " if verdict.outcome.endswith("but") else ": "
-    figures = "" if verdict.confirmed is not False or measured is None else f"measured {measured}; "
-    print(f"{part} {verdict.outcome}{joint}{figures}{sentence}")
+    if verdict.confirmed is False and measured is not None:
+        verdict = replace(verdict, sentence=f"measured {measured}; {sentence}")
+    print(verdict.line)
 
 
 def summary() -> None:

@@ -29,6 +29,7 @@ from helpers.experiments import compiled, freethreaded
 SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
 HARD = max(60.0, NOTEBOOK)  # seconds after which a notebook is ended: not before it has used up its own time
+TWICE = "HELPERS_TWICE" in os.environ  # run each cell twice, and then all once more, as learners do
 GONE = 2.0  # seconds after a kernel's end when none of its descendants may be alive
 MARK = "HELPERS_RUN"
 
@@ -196,6 +197,17 @@ TIMES = pytest.StashKey[list[str]]()
 def pytest_configure(config: pytest.Config) -> None:
     """Keep nbval from starting coverage in its kernels."""
     config.option.cov_source = None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where it is asked for, have each cell run twice, and then all cells once more in the same kernel."""
+    if TWICE:
+        cells = [item for item in items if isinstance(item, IPyNbCell)]
+        for notebook in dict.fromkeys(cell.parent for cell in cells):
+            its = [cell for cell in cells if cell.parent is notebook]
+            first = items.index(its[0])
+            items[first : first + len(its)] = [*(cell for cell in its for _ in range(2)), *its]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

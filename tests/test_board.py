@@ -48,6 +48,15 @@ def test_a_task_is_lent_finished_collected_and_forgotten(board):
     assert board.stats(1.0)[:6] == (0, 0, 1, 0, 0, 0)
 
 
+def test_a_view_says_where_tasks_are_and_how_long_leases_last(board):
+    put_up(board, *"ffff")
+    lend(board, 1.0, count=2)
+    record(board, 0, 2.0)
+    lend(board, 3.0, count=0, worker="idle")
+    assert board.view(["b"], 4.0) == (4, 2, 1, 1, 0, (("w", (2,), 1.0), ("idle", (), 3.0)))
+    assert board.view(["unknown"], 4.0)[:5] == (0, 0, 0, 0, 0)
+
+
 def test_tasks_are_lent_in_order_and_once(board):
     put_up(board, *"fffff")
     assert lend(board, count=2) == [0, 1]
@@ -400,6 +409,24 @@ class Life(RuleBasedStateMachine):
         assert shown == Stats(
             len(left) - in_work, in_work, *counts, shown.per_second, self.by_worker, shown.present
         )
+
+    @invariant()
+    def a_view_adds_up(self):
+        self.end_leases()
+        known = {name: client for name, client in self.clients.items() if not client.cancelled}
+        left = self.open_tasks()
+        put = sum(len(client.tasks) for client in known.values())
+        in_work = sum(task.holder is not None for task in left)
+        shelved = sum(task.ended == "shelf" for client in known.values() for task in client.tasks.values())
+        counts, hands = (
+            self.board.view([*self.clients, "another's"], self.now)[:5],
+            self.board.view([], self.now)[5],
+        )
+        assert counts == (put, len(left) - in_work, in_work, put - len(left), shelved)
+        assert {hand.worker: len(hand.tasks) for hand in hands} == {
+            worker: len(self.held_by(worker)) for worker in self.deadlines
+        }
+        assert [hand.left for hand in hands] == [self.deadlines[hand.worker] - self.now for hand in hands]
 
     @invariant()
     def every_result_is_of_a_task_that_ended_and_none_comes_twice(self):

@@ -1,6 +1,6 @@
 """The rooms of helpers: what each module imports, from the house and from outside, and how much that brings.
 
-There are three ranks: instruments, systems, experiments. A room imports its own rank and those below.
+There are four ranks: instruments, systems, experiments, labs. A room imports its own rank and those below.
 """
 
 import ast
@@ -29,6 +29,7 @@ clocked: traces
 measure: checks clocked show traces ways
 claims: show
 show: | IPython
+neighbours: | psutil
 ways: .pools
 ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
@@ -95,13 +96,30 @@ experiments.overhead: clocked jobs measure ways
 experiments.limits: checks show | psutil
 experiments.oversubscription: checks children clocked jobs machine programs traces
 experiments.payloads: jobqueue show
+experiments.pythons: children claims .verdicts | IPython
 experiments.sharing: checks clocked traces ways
 experiments.verdicts: claims | IPython
 experiments.webapp: checks programs
 experiments.wiretap:
 experiments.worker_costs: checks children programs | psutil
+
+labs: .queue_lab .step_lab
+labs.frame: | IPython ipywidgets
+labs.steps: show
+labs.step_lab: .frame .steps | ipywidgets
+labs.crew: checks jobqueue jobqueue.reports show | psutil
+labs.queue_lab: .crew .frame | ipywidgets
+exercises: .desk .of_01 .predictions
+exercises.predictions: show | IPython ipywidgets
+exercises.desk: clocked show
+exercises.probes:
+exercises.of_01: .desk .probes show
 """
-RANKS = [{"experiments"}, {"jobqueue", "servers", "engine"}]  # from the top; all others are instruments
+RANKS = [
+    {"labs"},
+    {"experiments"},
+    {"jobqueue", "servers", "engine"},
+]  # from the top; all others are instruments
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.chaos",
          "experiments.decision", "experiments.limits", "experiments.webapp", "experiments.freethreaded",
@@ -224,8 +242,8 @@ def test_the_front_door_describes_every_room():
     assert len(named) == len(set(named))
     rooms = {module.split(".")[0] for module in MODULES}
     experiments = {module.split(".")[1] for module in MODULES if module.startswith("experiments.")}
-    in_the_queue = {module.split(".")[1] for module in QUEUE if "." in module}
-    assert rooms | experiments <= set(named) <= rooms | experiments | in_the_queue
+    inside = {module.split(".")[1] for module in TREES if module.startswith(("jobqueue.", "labs."))}
+    assert rooms | experiments <= set(named) <= rooms | experiments | inside
     for front_door, tree in TREES.items():
         if (HOME / front_door).is_dir() and front_door != "experiments":
             inside = {module.split(".")[1] for module in TREES if module.startswith(f"{front_door}.")}

@@ -24,7 +24,7 @@ WORDS = st.from_regex(r"[a-z][a-z ,:()]*", fullmatch=True)
 def chapter(tmp_path):
     """Write a chapter whose cells print these texts, under the heading "Two workers"."""
 
-    def write(*printed, name="02_two.ipynb"):
+    def write(*printed, name="02b_two.ipynb"):
         cells = [v4.new_markdown_cell("# A question?\n\nText.\n\n## Two workers\n\nMore text.")]
         for text in printed:
             output = v4.new_output("stream", text=text)
@@ -65,7 +65,7 @@ def test_verdicts_are_found_with_their_place(chapter):
     assert [(one.verdict.part, one.verdict.sentence) for one in found] == [
         ("F3a", "a"), ("F3b", "b"), ("F10a", "c")
     ]  # fmt: skip
-    assert {one.link for one in found} == {"[02 Two workers](02_two.ipynb#Two-workers)"}
+    assert {one.link for one in found} == {"[02b Two workers](02b_two.ipynb#Two-workers)"}
     outcomes = verdicts.outcomes(found)
     assert outcomes["F3a"] == ("holds", 1)
     assert outcomes["F3b"] == ("does not hold", 1)
@@ -98,14 +98,14 @@ def test_what_is_shown(chapter, monkeypatch):
     table, limits = (text.splitlines() for text in shown)
     several = {number for number in STATEMENTS if number not in PARTS}
     assert len(table) == 2 + len(PARTS) + len(several)
-    link = '[02.1](02_two.ipynb#Two-workers "Two workers")'
+    link = '[02b.1](02b_two.ipynb#Two-workers "Two workers")'
     assert table[4:8] == [
         f"| **F3** | **{STATEMENTS['F3']}** | **holds, but** | |",
         f"| F3a | {PARTS['F3a'].words} | holds, but | {link} |",
         f"| F3b | {PARTS['F3b'].words} | does not hold | {link} |",
         f"| F3c | {PARTS['F3c'].words} | opinion |  |",
     ]
-    place = "[02 Two workers](02_two.ipynb#Two-workers)"
+    place = "[02b Two workers](02b_two.ipynb#Two-workers)"
     assert limits[2:] == [
         f"| **F3a** | holds, but b | {place} |",
         f"| **F3b** | does not hold: c | {place} |",

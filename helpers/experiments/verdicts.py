@@ -31,6 +31,11 @@ class Found:
     heading: str
 
     @property
+    def number(self) -> str:
+        """The chapter's number, such as "01", or "01b" for its second part."""
+        return self.chapter.partition("_")[0]
+
+    @property
     def place(self) -> str:
         """Where the experiment is, as a link leads there."""
         return f"{self.chapter}#{self.heading.replace(' ', '-')}"
@@ -39,12 +44,12 @@ class Found:
     def short_link(self) -> str:
         """A link in Markdown that reads "01.3"; the heading is shown when the mouse is over it."""
         title = self.heading.replace('"', "'")
-        return f'[{self.chapter[:2]}.{self.section}]({self.place} "{title}")'
+        return f'[{self.number}.{self.section}]({self.place} "{title}")'
 
     @property
     def link(self) -> str:
         """A link in Markdown that reads as chapter and heading."""
-        return f"[{self.chapter[:2]} {self.heading}]({self.place})"
+        return f"[{self.number} {self.heading}]({self.place})"
 
 
 def collect(folder: str | PathLike[str] = ".") -> list[Found]:

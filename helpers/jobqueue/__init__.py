@@ -52,12 +52,12 @@ SILENCE_TIMEOUT. A master that was stopped and goes on adds the time in which it
 """
 
 from helpers.jobqueue.batch import Batch
-from helpers.jobqueue.board import Board, Shelved, Stats
+from helpers.jobqueue.board import Board, Hand, Shelved, Stats, View
 from helpers.jobqueue.client import Client, TaskFailed
 from helpers.jobqueue.errors import KeyRefused, MasterGone, NobodyThere, QueueError
 from helpers.jobqueue.launch import Master, Workers, launch_master, launch_workers, try_worker
 
 __all__ = [
-    "Batch", "Board", "Client", "KeyRefused", "Master", "MasterGone", "NobodyThere", "QueueError", "Shelved",
-    "Stats", "TaskFailed", "Workers", "launch_master", "launch_workers", "try_worker",
+    "Batch", "Board", "Client", "Hand", "KeyRefused", "Master", "MasterGone", "NobodyThere", "QueueError",
+    "Shelved", "Stats", "TaskFailed", "View", "Workers", "launch_master", "launch_workers", "try_worker",
 ]  # fmt: skip

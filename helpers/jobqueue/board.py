@@ -63,6 +63,29 @@ class Stats(NamedTuple):
     present: int
 
 
+class Hand(NamedTuple):
+    """What a worker holds, by the tasks' numbers on this board; and the seconds that its lease has left."""
+
+    worker: str
+    tasks: tuple[int, ...]
+    left: float
+
+
+class View(NamedTuple):
+    """Where the tasks of some batches are: waiting, in work or ended, which adds up to ``put``.
+
+    ``shelved`` of those that have ended are among the last thousand that were given up. ``hands`` are all
+    workers, and what they hold.
+    """
+
+    put: int
+    waiting: int
+    in_work: int
+    ended: int
+    shelved: int
+    hands: tuple[Hand, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Task:
     """A task on the board."""
@@ -197,6 +220,20 @@ class Board:
         if self._connections[client] <= 0:
             del self._connections[client]
             self._left[client] = now + self.client_timeout
+
+    def view(self, batches: Iterable[str], now: float) -> View:
+        """Return where the tasks of these batches are, as far as they are known, and what workers hold."""
+        self.tidy(now)
+        names = set(batches) & self._batches.keys()
+        put = sum(self._batches[name].next for name in names)
+        tasks = [task for name in names for task in self._batches[name].tasks.values()]
+        in_work = sum(task.holder is not None for task in tasks)
+        shelved = sum(task.batch in names for task in self.shelf)
+        hands = tuple(
+            Hand(worker, tuple(task.order for task in self._hands.get(worker, ())), deadline - now)
+            for worker, deadline in self._deadlines.items()
+        )
+        return View(put, len(tasks) - in_work, in_work, put - len(tasks), shelved, hands)
 
     def knows(self, batch: str) -> bool:
         """Tell whether a batch is here, and not forgotten."""

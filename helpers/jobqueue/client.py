@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from helpers.jobqueue.batch import Batch
-from helpers.jobqueue.board import Shelved, Stats
+from helpers.jobqueue.board import Shelved, Stats, View
 from helpers.jobqueue.channel import RemoteBoard
 from helpers.jobqueue.key import as_key
 from helpers.jobqueue.reports import Value, computer
@@ -109,6 +109,10 @@ class Client(RemoteBoard):
     def stats(self) -> Stats:
         """Return what is on the board, and what has been done since the master started."""
         return Stats(*self.ask("stats"))
+
+    def view(self, batches: Iterable[Batch] = ()) -> View:
+        """Return where the tasks of these batches are, unless all are done; and what each worker holds."""
+        return View(*self.ask("view", [batch.name for batch in batches]))
 
     def shelf(self) -> list[Shelved]:
         """Return the dead-letter queue: the last thousand tasks that were given up, with their errors."""

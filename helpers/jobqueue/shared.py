@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from helpers.jobqueue.board import Board, Loan, Outcome, Result, Shelved, Stats
+from helpers.jobqueue.board import Board, Loan, Outcome, Result, Shelved, Stats, View
 from helpers.jobqueue.errors import QueueError
 from helpers.jobqueue.journal import Journal
 
 METHODS = ("hello", "join", "submit", "take", "record", "heartbeat", "leave", "collect",
-           "contents", "cancel", "stats", "shelf")  # fmt: skip
+           "contents", "cancel", "stats", "view", "shelf")  # fmt: skip
 """What clients and workers may call."""
 
 _clock = time.perf_counter
@@ -166,6 +166,11 @@ class SharedBoard:
         """Return the board's figures."""
         with self._changing(self._work):
             return self._board.stats(self._now())
+
+    def view(self, batches: list[str]) -> View:
+        """Return where the tasks of these batches are, and what workers hold."""
+        with self._changing(self._work):
+            return self._board.view(batches, self._now())
 
     def shelf(self) -> list[Shelved]:
         """Return the tasks that were given up, the latest of them."""
