@@ -2,6 +2,7 @@
 
 import base64
 import inspect
+import runpy
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
+import nbformat
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgba
@@ -212,6 +214,19 @@ def test_a_long_title_is_wrapped(drawn):
     assert drawn[0].figure.get_suptitle().count("\n") >= 2
 
 
+def test_the_readme_s_picture_is_taken_from_a_chapter(shown, tmp_path, monkeypatch):
+    run = runpy.run_path(str(Path(__file__).parent.parent / "run.py"))
+    charts.timeline(TWO, run["PICTURE"])
+    output = v4.new_output("display_data", shown[0])
+    chapter = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])])
+    (tmp_path / "02.ipynb").write_text(nbformat.writes(chapter), "utf-8")
+    monkeypatch.setitem(run["save_picture"].__globals__, "NOTEBOOKS", tmp_path)
+    run["save_picture"]()
+    assert (tmp_path / "timelines.png").read_bytes() == base64.b64decode(
+        image(shown[0])["src"].partition(",")[2]
+    )
+
+
 @pytest.mark.parametrize(("evidence", "word"), [(False, "shown"), (None, "decided")])
 def test_a_picture_that_does_not_show_its_finding_says_so(evidence, word, shown, drawn_title):
     charts.timeline(TWO, TITLE, shown=evidence)
@@ -297,7 +312,7 @@ def test_pieces_too_short_for_the_clock_have_a_share_in_common():
 def test_no_piece_is_too_narrow_to_be_seen(drawn):
     ticks = tuple((n / 1000, n / 1000) for n in range(1, 10_000))
     charts.timeline(trace(span(0, 0.0, 10.0, samples=ticks)), TITLE)
-    assert 300 < sum(len(area.get_paths()) for area in drawn[0].figure.axes[0].collections) <= 402
+    assert 500 < sum(len(area.get_paths()) for area in drawn[0].figure.axes[0].collections) <= 702
 
 
 @pytest.mark.parametrize("share", [0.0, 0.26, 0.5, 1.0])
@@ -595,6 +610,22 @@ def test_a_timeline_under_a_board_ends_a_killed_worker_s_row_with_a_cross(drawn)
     assert {"process 1", "PID 101", "1", "3"} <= set(texts(drawn[0]))
 
 
+def test_a_timeline_ends_a_killed_worker_s_row_with_a_cross(drawn):
+    charts.timeline(CHAOS, TITLE, kills={101: 5.25})
+    charts.timeline(CHAOS, TITLE, kills={101: 5.25}, until=0.2)
+    seen, beyond = ([line.get_xydata()[0].tolist() for line in picture.figure.axes[0].lines
+                     if line.get_marker() == "X"] for picture in drawn)  # fmt: skip
+    assert seen == [pytest.approx([250, 1])]
+    assert beyond == []
+    assert drawn[0].alt.endswith("Process 101 is killed after 250 ms.")
+
+
+def test_the_cross_of_a_job_that_failed_stands_where_it_ended(drawn):
+    charts.timeline(trace(span(0, 0.0, 1.0), span(1, 1.0, 3.0, CREW[1], error="died")), TITLE)
+    (cross,) = [line for line in drawn[0].figure.axes[0].lines if line.get_marker() == "X"]
+    assert cross.get_xydata()[0].tolist() == pytest.approx([3.0, 1.0])
+
+
 def test_in_work_is_solid_on_a_board_also_off_the_core(drawn):
     charts.board(BOARD, TITLE, trace=trace(span(0, 5.0, 5.2, share=0.0)))
     blocks = {color for area in drawn[0].figure.axes[1].collections for color in map(tuple, area.get_fc())}
@@ -724,6 +755,9 @@ EXTREMES = {
         kills={100 + n: 1.0 + n / 2 for n in range(12)},
         trace=MANY,
     ),
+    "a worker that dies late, having done nothing": lambda: charts.timeline(
+        TWO, TITLE, kills={100: 9.0, 7: 8.0}
+    ),
     "no mail": lambda: charts.arrivals({"a": (0, [])}, TITLE),
     "one mail": lambda: charts.arrivals({"a long name " * 9: (1e-9, [86400])}, TITLE * 3),
     "many mails": lambda: charts.arrivals({f"run {n}": (n, [1e-3] * 10**n) for n in range(5)}, TITLE),
@@ -742,6 +776,8 @@ def test_in_a_picture_that_would_be_too_high_the_highest_part_gives(drawn):
     one, many = (axes.get_window_extent().height for axes in drawn[0].figure.axes)
     assert one > 40 < many / 4
     assert {"thread 1", "thread 64", "process 1", "PID 100"} <= set(texts(drawn[0]))
+    assert drawn[0].alt.endswith("The jobs took 1.0 s to 1.0 s each.")
+    assert "thread 1" not in drawn[0].alt
 
 
 def test_ten_workers_in_each_of_two_panels_keep_their_names(drawn):
@@ -781,6 +817,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     charts.board(BOARD, TITLE, kills={101: 5.25}, trace=CHAOS)
     charts.arrivals(SENT, TITLE)
     charts.attempts(TRIES, TITLE)
+    charts.attempts({f"customer{n:02}@example.org": [(n, 250)] for n in range(50)}, TITLE)
     for picture in drawn:
         for axes in picture.figure.axes:
             assert not any(a.overlaps(b) for a, b in combinations(boxes(axes), 2))
@@ -794,6 +831,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
         (lambda: charts.timeline(TWO, TITLE, shown="yes"), TypeError, "shown: expected True, False, or None"),
         (lambda: charts.timeline(TWO, TITLE, marks={"a": "b"}), TypeError, "marks: expected numbers"),
         (lambda: charts.timeline(TWO, TITLE, until=0), ValueError, "until: expected numbers above 0"),
+        (lambda: charts.timeline(TWO, TITLE, kills={1: "b"}), TypeError, "kills: expected numbers"),
         (lambda: charts.timelines({"a": TWO}, TITLE, until="1"), TypeError, "until: expected numbers"),
         (lambda: charts.timelines({}, TITLE), ValueError, "traces: expected at least one"),
         (lambda: charts.timelines([TWO], TITLE), TypeError, "traces: expected dict"),

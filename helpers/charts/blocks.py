@@ -3,13 +3,16 @@
 trace -> rows_of: worker, name -> lanes: spans that do not overlap -> shades: pieces, shares of a core
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from matplotlib.axes import Axes
 
 from helpers.charts.style import GREY, HALO, RED, light, looks, mix, note
 from helpers.traces import Span, Trace, Worker
+
+CROWD = 12
+"""More workers than this get thin rows, and names only for the first and the last."""
 
 _WORKER_NAMES = {
     "serial": "worker",
@@ -18,13 +21,12 @@ _WORKER_NAMES = {
     "asyncio": "thread",
     "interpreters": "interpreter",
 }
-_CROWD = 12  # more workers than this get thin rows, and names only for the first and the last
 _ROW = 0.55  # inches of a row that has one lane
 _LANE = 0.27  # inches of a lane beside others, enough for a job's number
 _NAMED = 0.2  # inches of a row at the least, for its worker's name
 _TWO_LINES = 0.36  # inches of a row at the least, for its worker's PID under the name
 _THICK = 0.76  # of a row's height is taken by its blocks
-_FINE = 400  # pieces across a picture at the most: a narrower one would hardly be seen
+_FINE = 700  # pieces across a picture at the most: one is as wide as a pixel
 
 _Place = tuple[float, float]  # a lane's top and thickness, in rows
 _Piece = tuple[float, float, float]  # begin, seconds, CPU seconds
@@ -99,7 +101,7 @@ def least_share(trace: Trace, until: float | None) -> float:
 def height(trace: Trace) -> float:
     """Return the inches that a trace's rows need."""
     rows, deepest = len(rows_of(trace)), max(len(row) for row in _lanes_of(trace))
-    if rows > _CROWD:
+    if rows > CROWD:
         return 0.5 + 0.1 * rows
     return rows * _row_height(deepest)
 
@@ -121,6 +123,25 @@ def draw_run(axes: Axes, trace: Trace, size: float, inches: float) -> None:
                 _draw_ends(axes, span, ends, place, thick * inches)
 
 
+def draw_kills(axes: Axes, trace: Trace, kills: Mapping[int, float], size: float) -> None:
+    """Hatch what a killed worker had in hand, from its last result on, and set a cross at its end.
+
+    ``kills`` maps each process that was killed to the moment, in seconds since the trace's start.
+    """
+    for row, worker in enumerate(rows_of(trace)):
+        if worker.pid in kills:
+            end = kills[worker.pid] / size
+            results = [span.finished for span in trace.spans if span.worker == worker]
+            begin = min((max(results) - trace.start) / size, end) if results else end
+            place = (row - _THICK / 2, _THICK)
+            axes.broken_barh([(begin, end - begin)], place, facecolors="none", edgecolor=RED, hatch="//")
+            _draw_cross(axes, end, row)
+
+
+def _draw_cross(axes: Axes, x: float, y: float) -> None:
+    axes.plot(x, y, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
+
+
 def _lanes_of(trace: Trace) -> list[list[list[Span]]]:
     return [lanes(span for span in trace.spans if span.worker == worker) for worker in rows_of(trace)]
 
@@ -132,7 +153,7 @@ def _finest(trace: Trace, seen: float) -> float:
 
 def _row_height(deepest: int) -> float:
     """Return the inches of a row with so many lanes."""
-    if deepest > _CROWD:
+    if deepest > CROWD:
         return min(1 + 0.08 * deepest, 4.5)
     return max(_ROW, _LANE * deepest / _THICK)
 
@@ -179,7 +200,7 @@ def _draw_ends(axes: Axes, span: Span, ends: list[float], place: _Place, tall: f
     wide = 7 * (seen - left) / (last - first)  # inches, as ``tall``
     if span.error is not None and right <= last:
         axes.broken_barh([(left, right - left)], place, facecolors="none", edgecolor=RED, hatch="//")
-        axes.plot(right, top + thick / 2, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
+        _draw_cross(axes, right, top + thick / 2)
     elif wide > 0.04 and tall > 0.1:
         axes.vlines(left, top - 0.1 * thick, top + 1.1 * thick, color="black", linewidth=1)
     number = str(span.job + 1)

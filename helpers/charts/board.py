@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.charts.blocks import draw_run, height, rows_of
+from helpers.charts.blocks import draw_kills, draw_run, height
 from helpers.charts.style import GREY, LOOKS, RED, fit, light, mix, picture
 from helpers.charts.words import UNITS, check_kind, check_length, human, unit
 from helpers.traces import Trace
@@ -68,14 +68,14 @@ def _draw(
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         panels[-1].set_xlim(0, end / UNITS[name])
         panels[-1].set_xlabel(f"time in {name}, from the first task given out", loc="left")
-        moments = {pid: (when - zero) / UNITS[name] for pid, when in kills.items()}
+        moments = {pid: when - zero for pid, when in kills.items()}
         _draw_states(panels[0], [(time - zero) / UNITS[name] for time, *_ in samples], samples)
         if trace:
             draw_run(panels[1], _solid(trace), UNITS[name], heights[1])
-            _draw_kills(panels[1], trace, moments, UNITS[name])
+            draw_kills(panels[1], trace, moments, UNITS[name])
         for axes in panels:
             for moment in moments.values():
-                axes.axvline(moment, color=RED, linewidth=2, zorder=1.6)
+                axes.axvline(moment / UNITS[name], color=RED, linewidth=2, zorder=1.6)
         _explain(figure, bool(kills))
 
 
@@ -93,17 +93,6 @@ def _draw_states(axes: Axes, times: list[float], samples: Sequence[Reading]) -> 
 def _solid(trace: Trace) -> Trace:
     """Return a trace whose jobs are drawn solid: here, in work is in work, whether on a core or not."""
     return replace(trace, spans=tuple(replace(span, cpu=span.seconds, samples=()) for span in trace.spans))
-
-
-def _draw_kills(axes: Axes, trace: Trace, moments: Mapping[int, float], size: float) -> None:
-    """Hatch what a killed worker had in hand, from its last result on, and set a cross at its end."""
-    for row, worker in enumerate(rows_of(trace)):
-        if worker.pid in moments:
-            end = moments[worker.pid]
-            results = [span.finished for span in trace.spans if span.worker == worker]
-            begin = (max(results) - trace.start) / size if results else end
-            axes.broken_barh([(begin, end - begin)], (row - 0.38, 0.76), fc="none", ec=RED, hatch="//")
-            axes.plot(end, row, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
 
 
 def _explain(figure: Figure, kills: bool) -> None:

@@ -1,5 +1,6 @@
 """Pictures of traces: when each worker had which job, and how much of that time was CPU time."""
 
+import math
 from collections.abc import Iterable, Mapping
 from textwrap import fill
 from typing import Any
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea
 from matplotlib.patches import Rectangle
 
-from helpers.charts.blocks import draw_run, height, least_share, rows_of
+from helpers.charts.blocks import CROWD, draw_kills, draw_run, height, least_share, rows_of
 from helpers.charts.style import GREY, fit, ink, light, looks, mark, mix, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
 from helpers.traces import Trace
@@ -22,6 +23,7 @@ def timeline(
     title: str,
     *,
     marks: Mapping[str, float] | None = None,
+    kills: Mapping[int, float] | None = None,
     until: float | None = None,
     shown: bool | None = True,
 ) -> None:
@@ -29,21 +31,25 @@ def timeline(
 
     A line stands where a job starts, and a cross where one fails. Jobs that overlap on one worker, as
     asyncio's do, lie under one another in its row. ``marks`` maps a short label to a moment on the spans'
-    clock, and becomes a vertical line. ``until`` shows only so many seconds, from the first job given out.
+    clock, and becomes a vertical line. ``kills`` maps each process that is killed to the moment, and becomes
+    a cross. ``until`` shows only so many seconds, from the first job given out.
     """
     check_kind("trace", [trace], Trace)
     check_kind("marks", (marks or {}).values(), float | int)
+    check_kind("kills", (kills or {}).values(), float | int)
     _check_until(until)
-    moments = {label: when - trace.start for label, when in (marks or {}).items()}
-    if until:
-        moments = {label: when for label, when in moments.items() if when <= until}
+    latest = trace.start + until if until else math.inf
+    moments = {label: when - trace.start for label, when in (marks or {}).items() if when <= latest}
+    dead = {pid: when - trace.start for pid, when in (kills or {}).items() if when <= latest}
     alt = [_story(trace), *(f"Mark at {human(when)}: {label}." for label, when in moments.items())]
-    begin, end = min([0.0, *moments.values()]), max([trace.wall, *moments.values()])
+    alt += [f"Process {pid} is killed after {human(when)}." for pid, when in dead.items()]
+    ends = [0.0, trace.wall, *moments.values(), *dead.values()]
     rows, beside = height(trace), _AXIS + 0.3 * len(moments)
     with picture(title, _shown(" ".join(alt), until), rows + beside, shown=shown) as figure:
         axes = figure.subplots()
-        size = _time_axis(axes, begin, end, until)
+        size = _time_axis(axes, min(ends), max(ends), until)
         draw_run(axes, trace, size, *fit(figure, [rows], beside))
+        draw_kills(axes, trace, dead, size)
         for level, label in enumerate(sorted(moments, key=lambda label: -moments[label])):
             mark(axes, moments[label] / size, label, level)
         _explain(figure, [trace], until)
@@ -117,8 +123,12 @@ def _story(trace: Trace) -> str:
         f"CPU time was {trace.cpu_share:.0%} of the jobs' time.",
         f"On average {trace.cores_busy:.1f} cores were busy.",
     ]
-    for worker, name in rows_of(trace).items():
-        spans = [span for span in trace.spans if span.worker == worker]
+    rows = {name: [s for s in trace.spans if s.worker == worker] for worker, name in rows_of(trace).items()}
+    if len(rows) > CROWD:  # nobody wants to hear of each
+        every = sorted(trace.spans, key=lambda span: span.seconds)
+        lines.append(f"The jobs took {human(every[0].seconds)} to {human(every[-1].seconds)} each.")
+        rows = {}
+    for name, spans in rows.items():
         seconds, cpu = (sum(getattr(span, kind) for span in spans) for kind in ("seconds", "cpu"))
         share = f", {min(cpu / seconds, 1.0):.0%} of it CPU time" if seconds else ""
         lines.append(f"{name}: {count(len(spans), 'job')}, {human(seconds)}{share}.")
