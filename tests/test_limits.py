@@ -103,6 +103,16 @@ def test_a_core_that_others_have_taken_is_no_evidence(client, others, full):
     assert point.limit == pytest.approx(4000 / client)
 
 
+def test_others_are_all_that_keeps_a_core_from_us(url, monkeypatch):
+    """Also those that are nice, and other machines on the same hardware; a system may not know of these."""
+    times = iter([SimpleNamespace(user=1.0, system=1.0), SimpleNamespace(
+        user=2.0, nice=4.0, system=1.0, steal=8.0, idle=99.0)])  # fmt: skip
+    monkeypatch.setattr(limits.psutil, "cpu_times", lambda: next(times))
+    (point,) = limits.crowds(jobs.fetch, url, [1], rounds=1)
+    assert point.others == pytest.approx(13.0 - point.client - point.server)
+    assert point.is_full is not False
+
+
 def test_an_error_of_a_fetch_ends_the_crowd(url):
     calls = []
 

@@ -25,6 +25,7 @@ Fetch = Callable[[str], object]
 
 _POINT = 0.15  # seconds that a number of threads is measured for, about
 _FEWEST = 3  # fetches of a point, at the least
+_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")  # psutil's names of what is not idle
 _FULL, _SHARED = 0.8, 0.3  # cores: a client that keeps one busy, and others who may have kept it from that
 
 
@@ -204,7 +205,7 @@ def _crowd(fetch: Fetch, url: str, threads: int) -> Crowd:
 
 def _clocks(url: str) -> tuple[float, float, float, float]:
     """Return the wall time, and the CPU time of this process, of the server and of everybody."""
-    everybody = sum(getattr(psutil.cpu_times(), name) for name in ("user", "system"))
+    everybody = sum(getattr(psutil.cpu_times(), name, 0.0) for name in _BUSY)
     server = _cpu_of(url)
     return time.perf_counter(), time.process_time(), server, everybody
 
