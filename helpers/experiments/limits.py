@@ -205,7 +205,8 @@ def _crowd(fetch: Fetch, url: str, threads: int) -> Crowd:
 
 def _clocks(url: str) -> tuple[float, float, float, float]:
     """Return the wall time, and the CPU time of this process, of the server and of everybody."""
-    everybody = sum(getattr(psutil.cpu_times(), name, 0.0) for name in _BUSY)
+    system = psutil.cpu_times()
+    everybody = sum(getattr(system, name, 0.0) for name in _BUSY)
     server = _cpu_of(url)
     return time.perf_counter(), time.process_time(), server, everybody
 
