@@ -42,14 +42,14 @@ def test_a_share_that_is_not_reached_has_no_mark(drawn):  # noqa: F811
 def test_a_crowd_is_drawn_with_its_limit_and_both_programs(drawn):  # noqa: F811
     charts.crowds(CROWD, "Full")
     (picture,) = drawn
-    assert {"the client's core is full", "ideal", "client", "server", "threads"} <= set(texts(picture))
+    assert {"a full core", "ideal", "client", "server", "threads"} <= set(texts(picture))
     upper, lower = picture.figure.axes
     (limit,) = (line for line in upper.lines if line.get_linestyle() == ":")
-    assert limit.get_ydata()[0] == pytest.approx(800 / 0.19)
+    assert list(limit.get_ydata()) == pytest.approx([70 / 0.02, 400 / 0.1, 800 / 0.19])
     assert max(upper.lines[0].get_ydata()) == pytest.approx(800 / 0.21)  # which the curve is close to
     assert [line.get_ydata()[0] for line in lower.lines if line.get_linestyle() == ":"] == [1]
     assert "64 threads: 3,810 fetches per second, 0.90 cores busy in the client, 0.48" in picture.alt
-    assert picture.alt.endswith("A core of the client would be full at 4,211 fetches per second.")
+    assert picture.alt.endswith(" in the server; with one core full, 4,211 per second.")
 
 
 def test_a_stalled_task_has_no_tick_beside_the_call(drawn):  # noqa: F811

@@ -85,30 +85,30 @@ def waiting_shares(
 def crowds(points: Sequence[Crowd], title: str, *, shown: bool | None = True) -> None:
     """Show the fetches per second of ever more threads, and under it the cores that client and server filled.
 
-    The dashed line is the ideal, n times the rate of one thread; the dotted one the rate at which the client
-    of the largest crowd would keep one core busy all the time.
+    The dashed line is the ideal, n times the rate of one thread; the dotted one is for each crowd the rate at
+    which its client would keep one core busy all the time.
     """
     _check_points(points, "threads")
     line = sorted(points, key=lambda point: point.threads)
-    numbers, rates, limit = [p.threads for p in line], [p.rate for p in line], line[-1].limit
-    check_positive("points", [*numbers, *rates, limit])
+    numbers, rates, limits = [p.threads for p in line], [p.rate for p in line], [p.limit for p in line]
+    check_positive("points", [*numbers, *rates, *limits])
     alt = " ".join(
         f"{count(p.threads, 'thread')}: {short(p.rate)} fetches per second, {p.client_busy:.2f} cores "
-        f"busy in the client, {p.server_busy:.2f} in the server."
+        f"busy in the client, {p.server_busy:.2f} in the server; with one core full, {short(p.limit)} per "
+        "second."
         for p in line
     )
-    alt += f" A core of the client would be full at {short(limit)} fetches per second."
     with picture(title, alt, 6.0, shown=shown) as figure:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=[3, 2])
         upper.set(yscale="log", ylabel="fetches per second")
         _draw(upper, numbers, rates, "threads")
-        top = 2 * max(limit, *rates)
-        seen = [n for n in numbers if n * rates[0] / numbers[0] <= top] or numbers[:1]
+        top = 2 * max(*limits, *rates)
+        seen = [n for n in numbers if 1.5 * n * rates[0] / numbers[0] <= top] or numbers[:1]
         ideal = [n * rates[0] / numbers[0] for n in seen]
         upper.plot(seen, ideal, "--", color=GREY, linewidth=2, zorder=1)
         note(upper, "ideal", (seen[-1], ideal[-1]), (-10, 0), ha="right", color=GREY, weight="bold")
-        upper.axhline(limit, color="black", ls=":", zorder=1)
-        note(upper, "the client's core is full", (numbers[0], limit), (0, 6), path_effects=HALO)
+        upper.plot(numbers, limits, color="black", ls=":", zorder=1)
+        note(upper, "a full core", (numbers[0], limits[0]), (0, 10), path_effects=HALO)
         upper.set_ylim(min(rates) / 1.5, top)
         upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
         upper.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
