@@ -52,8 +52,8 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
      {"gain": Comparison((0.99,) * 20, 0.95)}, {"gain": Comparison((0.5,) * 20, 0.95)}),
     ("03b_", "no language saves a fetch a twentieth",
      {"alone": Wait(0.1, 0.101, 0.0006)}, {"alone": Wait(0.1, 0.2, 0.1)}),
-    ("03b_", "in a crowd, C takes under half the CPU time",
-     {"python": crowd(), "each": 0.00007}, {"python": crowd(), "each": 0.00015}),
+    ("03b_", "in a crowd, C takes less CPU time",
+     {"python": crowd(), "each": 0.00007}, {"python": crowd(), "each": 0.00025}),
     ("03b_", "processes compute side by side", {"cores": 1.9}, {"cores": 1.01}),
     ("03b_", "fetching faster than the cores compute fills a queue",
      {"longest": [4, 37]}, {"longest": [4, 5]}),
@@ -78,7 +78,7 @@ UNDECIDED = [
     ("03_", "of a quick fetch, less is waiting", {"fast": Wait(0.001, 0.0016, 0.0)}),
     ("03b_", "a fetch in C saves no twentieth", {"gain": Comparison((0.9, 1.0) * 10, 0.95)}),
     ("03b_", "no language saves a fetch a twentieth", {"alone": Wait(0.1, 0.101, 0.0)}),
-    ("03b_", "in a crowd, C takes under half the CPU time", {"python": crowd(), "each": 0.0}),
+    ("03b_", "in a crowd, C takes less CPU time", {"python": crowd(), "each": 0.0}),
 ]
 
 
