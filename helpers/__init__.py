@@ -57,6 +57,8 @@ Labs and exercises, for the learner's own hands
     labs           real threads and queues to drive
         steps             01: two real threads that run a line when they are told to
         step_lab          01: the buttons and the picture for them
+        rounds            02: the same work by one worker and by several, round by round
+        speed_lab         02: the buttons and the pictures for them
         crew              05: a real master, real workers, and a record of all that was seen
         queue_lab         05: the buttons and the picture for them
         frame             a lab's own thread, which acts and draws

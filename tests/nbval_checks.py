@@ -24,7 +24,6 @@ from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from helpers import machine, ways
-from helpers.experiments import compiled, freethreaded
 
 SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
@@ -98,6 +97,8 @@ def excuses(text: str) -> list[str]:
 
 def is_true(reason: str) -> bool:
     """Tell whether a claim's reason holds here; only reasons that the helpers can give are known."""
+    from helpers.experiments import compiled, freethreaded  # only here: Numba takes a while to import
+
     wanted = re.match(r"needs (\d+) cores, ", reason)
     method = re.match(r"this system cannot start processes by (\w+)$", reason)
     lacks = [

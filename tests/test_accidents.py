@@ -175,6 +175,7 @@ except KeyboardInterrupt:
 @pytest.mark.skipif(not POSIX, reason="Windows has no SIGINT to send to another program")
 @pytest.mark.parametrize("whole_group", [False, True], ids=["reader only", "Ctrl-C"])
 @pytest.mark.parametrize("scene", ["worker-killed", "thread-crashes", "master-killed"])
+@pytest.mark.usefixtures("uncounted")
 def test_an_interrupted_scene_leaves_nothing(scene, whole_group):
     """The reader waits at the first line of a worker at work, so that the interrupt comes before the end."""
     command = [sys.executable, "-c", INTERRUPTED.format(scene=scene)]

@@ -24,6 +24,7 @@ from nbformat import NotebookNode, v4
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SERIES = tuple(path.name for path in NOTEBOOKS)
+pytestmark = pytest.mark.no_cover  # the chapters are read here, not run
 
 MOST_CELLS, MOST_LINES, FEW_LINES, MOST_WORDS, MANY_WORDS = 45, 15, 3, 160, 120
 TAGS = {"nbval-ignore-output", "raises-exception", "solution", "hide-input"}

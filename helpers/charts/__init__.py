@@ -29,6 +29,7 @@ from helpers.charts.mails import arrivals, attempts
 from helpers.charts.runs import cpu_shares, timeline, timelines
 from helpers.charts.sizes import crossing, payloads
 from helpers.charts.speed import amdahl, scaling, speedups
+from helpers.charts.style import collect
 from helpers.charts.tiles import verdicts
 from helpers.charts.waits import crowds, queue_lengths, stalls, waiting_shares
 
@@ -38,6 +39,7 @@ __all__ = [
     "attempts",
     "bars",
     "board",
+    "collect",
     "costs",
     "cpu_shares",
     "crossing",
