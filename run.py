@@ -35,10 +35,12 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.txt"
 NOTEBOOKS = ROOT / "notebooks"
-# Variables that bring in another Python's modules, or change what a program means, prints or waits for.
+# Variables that bring in another Python's modules, or change what a program means, prints or waits for; the
+# last has each of the many programs that the series starts compile its modules anew.
 MISLEADING = {f"PYTHON{name}" for name in ("HOME", "INSPECT", "OPTIMIZE", "PATH", "STARTUP", "WARNINGS")}
 MISLEADING |= {f"PYTHON{name}" for name in ("ASYNCIODEBUG", "MALLOCSTATS", "PROFILEIMPORTTIME", "VERBOSE")}
 MISLEADING |= {"PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "NUMBA_DISABLE_JIT"}
+MISLEADING |= {"PYTHONDONTWRITEBYTECODE"}
 # The user's settings of pip that say where packages come from. Others might send them past .venv.
 SOURCES = ["cert", "client-cert", "proxy", "trusted-host", "keyring-provider", "use-feature"]
 SOURCES += ["index-url", "extra-index-url", "find-links", "no-index", "only-binary"]
@@ -251,14 +253,13 @@ def parts() -> list[list[str]]:
     The notebooks go one after the other, so that none takes the time of another or finds its files. While the
     first of them need all cores, the second part does what waits most. All take about the same time.
     """
-    after = ("jobqueue_truth", "jobqueue_storm", "jobqueue_chaos")
     waits = ("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*")
-    found = [[path for name in names for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
-             for names in (after, waits)]  # fmt: skip
-    last, second = found[0], [path for path in found[1] if path not in found[0]]
-    counted = ["--cov=helpers", "--cov-report="]
-    others = ["tests", *(f"--ignore={path}" for path in last + second)]
-    return [[*counted, "notebooks", *map(str, last)], [*counted, *map(str, second)], [*counted, *others]]
+    second = [path for name in waits for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
+    last = ("test_jobqueue_truth", "test_jobqueue_storm", "test_jobqueue_chaos")  # they need cores, too
+    second.sort(key=lambda path: path.stem in last)
+    counted = ["--cov=helpers", "--cov-report="]  # not the notebooks, whose cells run in kernels
+    others = ["tests", *(f"--ignore={path}" for path in second)]
+    return [["notebooks"], [*counted, *map(str, second)], [*counted, *others]]
 
 
 def test(arguments: list[str]) -> int:
@@ -388,7 +389,8 @@ def save_picture() -> None:
         cells = json.loads(chapter.read_text("utf-8"))["cells"]
         for view in (output.get("data", {}) for cell in cells for output in cell.get("outputs", [])):
             if "".join(view.get("text/plain", "")) == f"picture: {PICTURE}":
-                (NOTEBOOKS / "timelines.png").write_bytes(base64.b64decode("".join(view["image/png"])))
+                image = re.search(r"base64,([^\"]+)", "".join(view["text/html"]))
+                (NOTEBOOKS / "timelines.png").write_bytes(base64.b64decode(image[1]))
 
 
 def main() -> int:

@@ -1,15 +1,26 @@
 """Pictures from data made by hand: what they say, what they are made of, and that nothing breaks them."""
 
 import base64
+import inspect
+import runpy
+import signal
 import subprocess
 import sys
+import traceback
 import warnings
+from html.parser import HTMLParser
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
+import nbformat
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
+from nbconvert.exporters import HTMLExporter, SlidesExporter
+from nbformat import v4
 
 from helpers import charts, ways
 from helpers.charts import blocks, style, words
@@ -60,6 +71,9 @@ SENT = {"by the page": (0.5, [0.25, 0.5]), "by a queue": (0.004, [0.1, 0.1])}
 TRIES = {"Ann": [(0.1, 451), (0.4, 250)], "Bob": [(0.2, 550)], "Cy": []}
 
 
+STRIP = "100% of a core"  # the end of the strip that explains the shades
+
+
 class Picture(NamedTuple):
     """A figure, laid out, and its alt text without the title."""
 
@@ -69,10 +83,29 @@ class Picture(NamedTuple):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """Catch what is shown: (data, metadata) of each picture."""
+    """Catch what is shown of each picture."""
     caught = []
-    monkeypatch.setattr(style, "display", lambda data, raw, metadata: caught.append((data, metadata)))
+    monkeypatch.setattr(style, "display", lambda data, raw: caught.append(data))
     return caught
+
+
+class Images(HTMLParser):
+    """The attributes of each picture in some HTML."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            self.found.append(dict(attrs))
+
+
+def image(data):
+    """Return the attributes of the one picture that is shown."""
+    (only,) = Images(data["text/html"]).found
+    return only
 
 
 @pytest.fixture
@@ -90,10 +123,33 @@ def drawn(monkeypatch):
         yield caught
 
 
+@pytest.fixture
+def drawn_title(monkeypatch):
+    """Return a function that returns the title that was last drawn."""
+    titles, draw = [], style.Figure.suptitle
+    monkeypatch.setattr(
+        style.Figure,
+        "suptitle",
+        lambda figure, text, **look: titles.append(text) or draw(figure, text, **look),
+    )
+    return lambda: titles[-1].replace("\n", " ")
+
+
 def texts(picture):
     """Return every visible text of a picture."""
     found = picture.figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_visible())
     return [artist.get_text().replace("\n", " ") for artist in found if artist.get_text()]
+
+
+def painted(axes):
+    """Return begin, end and colour of every block in a panel, from the left."""
+    found = [
+        (path.vertices[:, 0].min(), path.vertices[:, 0].max(), tuple(color))
+        for area in axes.collections
+        if len(area.get_facecolor()) == len(area.get_paths()) and not hasattr(area, "get_segments")
+        for path, color in zip(area.get_paths(), area.get_facecolor(), strict=True)
+    ]
+    return sorted(found)
 
 
 def boxes(axes):
@@ -106,22 +162,36 @@ def boxes(axes):
 # --- What a picture is made of -----------------------------------------------------------------------
 
 
-def test_a_picture_is_a_sharp_png_and_its_title(shown):
+def test_a_picture_is_a_sharp_png_with_an_alt_text_and_its_title(shown):
     assert charts.timeline(TWO, TITLE) is None
-    (data, metadata) = shown[0]
-    assert set(data) == {"image/png", "text/plain"}
+    (data,) = shown
+    assert set(data) == {"text/html", "text/plain"}
     assert data["text/plain"] == f"picture: {TITLE}"
-    png = base64.b64decode(data["image/png"])
+    seen = image(data)
+    kind, _, encoded = seen["src"].partition(",")
+    png = base64.b64decode(encoded)
     size = [int.from_bytes(png[at : at + 4]) for at in (16, 20)]  # width and height in a PNG's header
+    assert kind == "data:image/png;base64"
     assert png.startswith(b"\x89PNG")
-    assert size == [2 * metadata["image/png"]["width"], 2 * metadata["image/png"]["height"]]
-    assert metadata["image/png"]["width"] == 900
-    assert metadata["image/png"]["alt"].startswith(f"{TITLE}. 3 jobs on 2 workers took 400 ms")
+    assert size == [2 * int(seen["width"]), 2 * int(seen["height"])]
+    assert seen["width"] == "900"
+    assert seen["alt"].startswith(f"{TITLE}. 3 jobs on 2 workers took 400 ms")
+
+
+@pytest.mark.parametrize(
+    "exporter",
+    [HTMLExporter(template_name="lab"), HTMLExporter(template_name="classic"), SlidesExporter()],
+    ids=["lab", "classic", "slides"],
+)
+def test_whoever_hears_a_page_hears_the_alt_text(exporter, shown):
+    charts.costs({'a "quoted" <name> & more': [1e-6]}, TITLE)
+    output = v4.new_output("display_data", shown[0])
+    page, _ = exporter.from_notebook_node(v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])]))
+    (alt,) = [found["alt"] for found in Images(page).found]
+    assert alt == f'{TITLE}. Medians and ranges. a "quoted" <name> & more: 1.0 µs (1.0 µs to 1.0 µs).'
 
 
 def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
-    import matplotlib
-
     charts.costs({"call": [1e-6]}, TITLE)
     with matplotlib.rc_context({"figure.facecolor": "black", "font.size": 3}):
         charts.costs({"call": [1e-6]}, TITLE)
@@ -129,9 +199,49 @@ def test_the_reader_s_own_style_neither_changes_a_picture_nor_is_changed(shown):
     assert shown[0] == shown[1]
 
 
+def test_an_interrupted_picture_shows_nothing_of_matplotlib(monkeypatch):
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda _: signal.raise_signal(signal.SIGINT))
+    show = charts.live_board(TITLE)
+    with pytest.raises(KeyboardInterrupt, match="interrupted") as caught:
+        show(BOARD, {})
+    printed = "".join(traceback.format_exception(caught.value))
+    assert f"{Path(matplotlib.__file__).parent}" not in printed
+    assert f"{Path(charts.__file__).parent}" in printed
+
+
 def test_a_long_title_is_wrapped(drawn):
     charts.costs({"call": [1e-6]}, "A long finding, said in full. " * 6)
     assert drawn[0].figure.get_suptitle().count("\n") >= 2
+
+
+def test_the_readme_s_picture_is_taken_from_a_chapter(shown, tmp_path, monkeypatch):
+    run = runpy.run_path(str(Path(__file__).parent.parent / "run.py"))
+    charts.timeline(TWO, run["PICTURE"])
+    output = v4.new_output("display_data", shown[0])
+    chapter = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])])
+    (tmp_path / "02.ipynb").write_text(nbformat.writes(chapter), "utf-8")
+    monkeypatch.setitem(run["save_picture"].__globals__, "NOTEBOOKS", tmp_path)
+    run["save_picture"]()
+    assert (tmp_path / "timelines.png").read_bytes() == base64.b64decode(
+        image(shown[0])["src"].partition(",")[2]
+    )
+
+
+@pytest.mark.parametrize(("evidence", "word"), [(False, "shown"), (None, "decided")])
+def test_a_picture_that_does_not_show_its_finding_says_so(evidence, word, shown, drawn_title):
+    charts.timeline(TWO, TITLE, shown=evidence)
+    (data,) = shown
+    said = f"Not {word} by this run: {TITLE}"
+    assert data["text/plain"] == f"picture: {said}"
+    assert image(data)["alt"].startswith(f"{said}. 3 jobs")
+    assert drawn_title() == said
+
+
+def test_whoever_shows_a_finding_can_say_that_it_is_not_shown():
+    asked = {name: inspect.signature(getattr(charts, name)).parameters for name in charts.__all__}
+    del asked["live_board"]  # shows what happens, before anybody knows what it will show
+    assert {name for name, taken in asked.items() if "shown" in taken} == set(asked)
+    assert {taken["shown"].default for taken in asked.values()} == {True}
 
 
 def test_charts_does_not_load_with_helpers_nor_pyplot_with_charts():
@@ -157,22 +267,21 @@ def test_timeline_tells_workers_jobs_waiting_errors_and_marks(drawn):
         "2",
         "3",
         "master killed",
-        "on a core",
-        "waiting",
+        STRIP,
     }
     assert expected <= set(found)
     assert "time in ms, from the first job given out" in found
     said = drawn[0].alt
     assert said.startswith("3 jobs on 3 workers took 300 ms, at most 2 at once. CPU time was 75%")
-    assert "process 1: 2 jobs, 300 ms." in said
+    assert "process 1: 2 jobs, 300 ms, 67% of it CPU time." in said
     assert "process 3: 0 jobs, 0 s." in said
     assert "Job 3 failed: OSError: disk full." in said
     assert "Mark at 250 ms: master killed." in said
 
 
-def test_no_legend_where_all_was_on_a_core(drawn):
+def test_no_legend_where_all_had_a_core(drawn):
     charts.timeline(trace(span(0)), TITLE)
-    assert "waiting" not in texts(drawn[0])
+    assert STRIP not in texts(drawn[0])
 
 
 def test_workers_are_named_after_their_way(drawn):
@@ -185,16 +294,50 @@ def test_workers_are_named_after_their_way(drawn):
 
 
 def test_samples_cut_a_block_where_its_worker_began_to_wait():
-    from helpers.charts.blocks import pieces
-
     halves = span(0, 0.0, 2.0, share=0.5, samples=((1.0, 1.0), (1.001, 1.0)))
-    assert list(pieces(halves, 0.1)) == [(0.0, 1.0, True), (1.0, 1.0, False)]
-    assert list(pieces(span(0, share=0.4), 0.1)) == [(0.0, 1.0, False)]
+    assert blocks.shades([halves], 0.1) == [(0.0, 1.0, 1.0), (1.0, 1.0, 0.0)]
+    assert blocks.shades([span(0, share=0.4)], 0.1) == [(0.0, 1.0, 0.4)]
 
 
-def test_the_legend_explains_what_waits_also_where_nothing_else_is_seen(drawn):
+def test_pieces_too_short_for_the_clock_have_a_share_in_common():
+    """One of three had all the CPU time that the clock saw, as on Windows, where it counts in large steps."""
+    short = [span(n, 0.1 * n, 0.1 * n + 0.1, share=3.0 if n == 1 else 0.0) for n in range(3)]
+    assert [share for *_, share in blocks.shades(short, 0.28)] == pytest.approx([1.0] * 3)
+    long = span(3, 0.5, 1.0, share=0.0)
+    assert [share for *_, share in blocks.shades([*short, long], 0.28)] == pytest.approx([1.0] * 3 + [0.0])
+    late = span(4, 1.0, 1.1, share=1.0)
+    assert [share for *_, share in blocks.shades([long, late], 0.28)] == pytest.approx([1 / 6] * 2)
+
+
+def test_no_piece_is_too_narrow_to_be_seen(drawn):
+    ticks = tuple((n / 1000, n / 1000) for n in range(1, 10_000))
+    charts.timeline(trace(span(0, 0.0, 10.0, samples=ticks)), TITLE)
+    assert 500 < sum(len(area.get_paths()) for area in drawn[0].figure.axes[0].collections) <= 702
+
+
+@pytest.mark.parametrize("share", [0.0, 0.26, 0.5, 1.0])
+def test_a_block_is_as_dark_as_its_share_of_a_core(share, drawn):
+    charts.timeline(trace(*(span(n, worker=CREW[n], share=share) for n in range(4)), crew=CREW[:4]), TITLE)
+    full = style.LOOKS["processes"].color
+    shade = to_rgba(style.mix(style.light(full), full, share))
+    assert {color for _, _, color in painted(drawn[0].figure.axes[0])} == {shade}
+    assert (STRIP in texts(drawn[0])) == (share < 0.9)
+    assert f"process 4: 1 job, 1.0 s, {share:.0%} of it CPU time." in drawn[0].alt
+
+
+def test_gaps_between_blocks_are_those_that_were_measured(drawn):
+    charts.timeline(trace(span(0, 0.0, 1.0), span(1, 1.0, 2.0), span(2, 2.5, 3.0), crew=CREW[:1]), TITLE)
+    axes = drawn[0].figure.axes[0]
+    assert [(begin, end) for begin, end, _ in painted(axes)] == [(0.0, 1.0), (1.0, 2.0), (2.5, 3.0)]
+    assert "#ffffff" not in {to_hex(color) for area in axes.collections for color in area.get_edgecolor()}
+    starts = [segment[0][0] for lines in axes.collections if hasattr(lines, "get_segments")
+              for segment in lines.get_segments()]  # fmt: skip
+    assert starts == [0.0, 1.0, 2.5]
+
+
+def test_the_legend_explains_the_shades_also_where_nothing_else_is_seen(drawn):
     charts.timeline(trace(span(0, share=0.0)), TITLE)
-    assert {"on a core", "waiting"} <= set(texts(drawn[0]))
+    assert {"0", STRIP} <= set(texts(drawn[0]))
 
 
 def test_until_shows_the_first_seconds_only(drawn):
@@ -203,7 +346,7 @@ def test_until_shows_the_first_seconds_only(drawn):
     found, axes = texts(drawn[0]), drawn[0].figure.axes[0]
     assert axes.get_xlim()[1] == 2.0
     assert {"seen", "1", "2", "time in s, only the first 2.0 s"} <= set(found)
-    assert not {"beyond", "3", "waiting"} & set(found)
+    assert not {"beyond", "3", STRIP} & set(found)
     assert [text.get_position()[0] for text in axes.texts if text.get_text() == "2"] == [1.0]
     assert drawn[0].alt.startswith("3 jobs on 2 workers took 9.0 s")
     assert drawn[0].alt.endswith("The picture shows the first 2.0 s.")
@@ -298,7 +441,7 @@ def test_payloads_shows_sizes_and_times_on_logarithmic_axes(drawn):
     assert {upper.get_xscale(), upper.get_yscale(), lower.get_xscale(), lower.get_yscale()} == {"log"}
     assert [list(line.get_ydata()) for line in upper.lines] == list(tasks.values())
     assert [list(line.get_ydata()) for line in lower.lines] == list(times.values())
-    expected = {"bytes", "path", "10 kB", "100 MB", "100 ms", "size of the file", "size of the task"}
+    expected = {"bytes", "path", "10 kB", "100 MB", "100 ms", "size of the file", "data on the line"}
     assert {*expected, "time of the task"} <= set(texts(drawn[0]))
     assert "bytes: 10 kB with 10 kB, 100 MB with 100 MB. path: 88 bytes with 10 kB" in drawn[0].alt
     assert drawn[0].alt.endswith("path: 2.0 ms with 10 kB, 70 ms with 100 MB.")
@@ -346,6 +489,26 @@ def test_costs_are_sorted_and_in_units_for_people(drawn):
     assert "thread: 100 µs (90 µs to 300 µs). process: 50 ms (50 ms to 50 ms)." in drawn[0].alt
 
 
+def test_a_logarithmic_axis_has_dots_at_the_medians(drawn):
+    charts.costs({"process": [0.05], "thread": [9e-5, 1e-4, 3e-4]}, TITLE)
+    charts.bars({"task": 0.88, "spawn": [14_000.0]}, TITLE, axis="memory (KiB)")
+    for picture, medians in zip(drawn, ([1e-4, 0.05], [0.88, 14_000.0]), strict=True):
+        (axes,) = picture.figure.axes
+        assert axes.get_xscale() == "log"
+        assert [line.get_xdata().tolist() for line in axes.lines] == [[median] for median in medians]
+        assert {line.get_linestyle() for line in axes.lines} == {"None"}
+    assert {"0.88", "14,000", "memory (KiB), on a logarithmic scale"} <= set(texts(drawn[1]))
+    assert [line.get_marker() for line in drawn[0].figure.axes[0].lines] == ["s", "^"]  # those of their ways
+
+
+@pytest.mark.parametrize("least", [0, 1])
+def test_bars_that_can_be_seen_and_those_with_a_zero_start_at_0(least, drawn):
+    charts.bars({"a": least, "b": 1000 if least == 0 else 9}, TITLE, axis="tasks")
+    (axes,) = drawn[0].figure.axes
+    assert axes.get_xscale() == "linear"
+    assert [bar.get_x() for bar in axes.patches] == [0, 0]
+
+
 def test_bars_are_drawn_from_0_in_the_order_given(drawn):
     charts.bars({"process": [9.0, 9.4, 10.2], "thread": 0.06, "none": 0}, TITLE, axis="memory (MB)")
     found = texts(drawn[0])
@@ -358,7 +521,8 @@ def test_bars_are_drawn_from_0_in_the_order_given(drawn):
 def test_panels_has_a_panel_a_quantity_and_a_colour_a_thing(drawn):
     charts.panels(SERVERS, TITLE)
     found = texts(drawn[0])
-    assert len(drawn[0].figure.axes) == 3
+    labels = [axes.get_xlabel().replace("\n", " ") for axes in drawn[0].figure.axes]
+    assert labels == ["requests per second", "private memory (MB)", "requests lost in a crash"]
     assert {*SERVERS, "requests per second", "812", "13k", "44", "37", "0"} <= set(found)
     assert found.count("not known") == 2
     for axes in drawn[0].figure.axes:
@@ -377,6 +541,17 @@ def test_throughput_tells_each_rate(drawn):
     charts.throughput({2: 590.0, 1: 310.4, 4: 12_345.0}, TITLE)
     assert {"310", "590", "12k", "ideal", "workers", "tasks per second"} <= set(texts(drawn[0]))
     assert "1 worker: 310 tasks per second. 2 workers: 590 tasks per second." in drawn[0].alt
+
+
+def test_throughput_has_a_line_where_the_master_would_be_busy(drawn):
+    charts.throughput({1: 10.0, 2: 15.0}, TITLE, ceilings={1: 40.0, 2: 30.0})
+    (axes,) = drawn[0].figure.axes
+    lines = [line for collection in axes.collections for line in collection.get_segments()]
+    assert [(line[0, 1], line[1, 1]) for line in lines] == [(40, 40), (30, 30)]
+    assert axes.get_ylim()[1] > 40
+    assert "With 2 workers, one core of the master's is enough for 30." in drawn[0].alt
+    with pytest.raises(ValueError, match="ceilings: expected numbers of workers"):
+        charts.throughput({1: 10.0}, TITLE, ceilings={2: 30.0})
 
 
 def test_arrivals_rise_to_all_mails_and_tell_how_long_their_sender_waits(drawn):
@@ -443,7 +618,23 @@ def test_a_timeline_under_a_board_ends_a_killed_worker_s_row_with_a_cross(drawn)
     assert [(path.vertices.min(axis=0)[0], path.vertices.max(axis=0)[0]) for path in hatched] == [
         pytest.approx((100, 250))  # from its last result to its end
     ]
-    assert {"process 1", "PID 101", "1", "3"} <= set(texts(drawn[0]))
+    assert {"process 1", "PID 101", "1", "3", "lost with it"} <= set(texts(drawn[0]))
+
+
+def test_a_timeline_ends_a_killed_worker_s_row_with_a_cross(drawn):
+    charts.timeline(CHAOS, TITLE, kills={101: 5.25})
+    charts.timeline(CHAOS, TITLE, kills={101: 5.25}, until=0.2)
+    seen, beyond = ([line.get_xydata()[0].tolist() for line in picture.figure.axes[0].lines
+                     if line.get_marker() == "X"] for picture in drawn)  # fmt: skip
+    assert seen == [pytest.approx([250, 1])]
+    assert beyond == []
+    assert drawn[0].alt.endswith("Process 101 is killed after 250 ms.")
+
+
+def test_the_cross_of_a_job_that_failed_stands_where_it_ended(drawn):
+    charts.timeline(trace(span(0, 0.0, 1.0), span(1, 1.0, 3.0, CREW[1], error="died")), TITLE)
+    (cross,) = [line for line in drawn[0].figure.axes[0].lines if line.get_marker() == "X"]
+    assert cross.get_xydata()[0].tolist() == pytest.approx([3.0, 1.0])
 
 
 def test_in_work_is_solid_on_a_board_also_off_the_core(drawn):
@@ -454,16 +645,16 @@ def test_in_work_is_solid_on_a_board_also_off_the_core(drawn):
 
 def test_a_live_board_stays_in_its_place(monkeypatch):
     calls = []
-    monkeypatch.setattr(style, "display", lambda data, **rest: calls.append((data["text/plain"], rest)))
+    monkeypatch.setattr(style, "display", lambda data, **rest: calls.append((data, rest)))
     show, other = charts.live_board(TITLE), charts.live_board(TITLE)
     show(BOARD[:1], {})
     show(BOARD, {101: 5.25})
     other(BOARD, {})
     (first, second, third) = (rest for _, rest in calls)
-    assert {text for text, _ in calls} == {f"picture: {TITLE}"}
+    assert {data["text/plain"] for data, _ in calls} == {f"picture: {TITLE}"}
     assert first["display_id"] == second["display_id"] != third["display_id"]
     assert [rest.get("update", False) for rest in (first, second, third)] == [False, True, False]
-    assert second["metadata"]["image/png"]["alt"].endswith("Process 101 is killed after 250 ms.")
+    assert image(calls[1][0])["alt"].endswith("Process 101 is killed after 250 ms.")
 
 
 def test_every_way_has_a_look_of_its_own():
@@ -575,6 +766,9 @@ EXTREMES = {
         kills={100 + n: 1.0 + n / 2 for n in range(12)},
         trace=MANY,
     ),
+    "a worker that dies late, having done nothing": lambda: charts.timeline(
+        TWO, TITLE, kills={100: 9.0, 7: 8.0}
+    ),
     "no mail": lambda: charts.arrivals({"a": (0, [])}, TITLE),
     "one mail": lambda: charts.arrivals({"a long name " * 9: (1e-9, [86400])}, TITLE * 3),
     "many mails": lambda: charts.arrivals({f"run {n}": (n, [1e-3] * 10**n) for n in range(5)}, TITLE),
@@ -587,11 +781,36 @@ EXTREMES = {
 }
 
 
+def test_in_a_picture_that_would_be_too_high_the_highest_part_gives(drawn):
+    crowd = trace(*(span(n, worker=Worker(1, n)) for n in range(64)), way="threads", crew=())
+    charts.timelines({"one": trace(span(0), crew=CREW[:1]), "many": crowd}, TITLE)
+    one, many = (axes.get_window_extent().height for axes in drawn[0].figure.axes)
+    assert one > 40 < many / 4
+    assert {"thread 1", "thread 64", "process 1", "PID 100"} <= set(texts(drawn[0]))
+    assert drawn[0].alt.endswith("The jobs took 1.0 s to 1.0 s each.")
+    assert "thread 1" not in drawn[0].alt
+
+
+def test_ten_workers_in_each_of_two_panels_keep_their_names(drawn):
+    crew = trace(*(span(n, worker=CREW[n]) for n in range(10)), crew=CREW[:10])
+    charts.timelines({"one": crew, "two": crew}, TITLE)
+    assert texts(drawn[0]).count("process 10, PID 109") == 2
+    for axes in drawn[0].figure.axes:
+        assert not any(a.overlaps(b) for a, b in combinations(boxes(axes), 2))
+
+
 @pytest.mark.parametrize("draw", EXTREMES.values(), ids=EXTREMES)
 def test_extremes_are_drawn_without_a_warning_and_nothing_is_clipped(draw, drawn):
     draw()
     (picture,) = drawn
     width, height = picture.figure.get_size_inches()
+    assert width == 9
+    assert height <= 6.8  # of a notebook's pane
+    assert not [
+        axes
+        for axes in picture.figure.axes
+        if axes.patches and "log" in (axes.get_xscale(), axes.get_yscale())
+    ]
     box = picture.figure.get_tightbbox()
     assert box.x0 > -0.01
     assert box.y0 > -0.01
@@ -609,6 +828,7 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     charts.board(BOARD, TITLE, kills={101: 5.25}, trace=CHAOS)
     charts.arrivals(SENT, TITLE)
     charts.attempts(TRIES, TITLE)
+    charts.attempts({f"customer{n:02}@example.org": [(n, 250)] for n in range(50)}, TITLE)
     for picture in drawn:
         for axes in picture.figure.axes:
             assert not any(a.overlaps(b) for a, b in combinations(boxes(axes), 2))
@@ -619,8 +839,10 @@ def test_texts_do_not_overlap_within_a_panel(drawn):
     [
         (lambda: charts.timeline("no trace", TITLE), TypeError, "trace: expected Trace"),
         (lambda: charts.timeline(TWO, ""), ValueError, "title: expected"),
+        (lambda: charts.timeline(TWO, TITLE, shown="yes"), TypeError, "shown: expected True, False, or None"),
         (lambda: charts.timeline(TWO, TITLE, marks={"a": "b"}), TypeError, "marks: expected numbers"),
         (lambda: charts.timeline(TWO, TITLE, until=0), ValueError, "until: expected numbers above 0"),
+        (lambda: charts.timeline(TWO, TITLE, kills={1: "b"}), TypeError, "kills: expected numbers"),
         (lambda: charts.timelines({"a": TWO}, TITLE, until="1"), TypeError, "until: expected numbers"),
         (lambda: charts.timelines({}, TITLE), ValueError, "traces: expected at least one"),
         (lambda: charts.timelines([TWO], TITLE), TypeError, "traces: expected dict"),

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from helpers import children, jobs, measure, servers
+from helpers.servers import launch
 
 KINDS = pytest.mark.parametrize("kind", servers.KINDS)
 THREADS = {"pre-fork": 1, "threaded": 4, "hybrid": 2}  # in each process of a server of four workers
@@ -64,6 +65,58 @@ def test_an_answer_takes_at_least_the_delay(delay):
         assert jobs.fetch(url) > 0
         seconds = time.perf_counter() - began
     assert seconds >= delay - time.get_clock_info("monotonic").resolution
+
+
+def test_a_request_may_ask_for_another_delay(quick):
+    began = time.perf_counter()
+    assert jobs.fetch(f"{quick}?wait=0.2") == jobs.fetch(quick)
+    assert 0.2 <= time.perf_counter() - began + time.get_clock_info("monotonic").resolution < 5
+
+
+@pytest.mark.parametrize("wait", ["-1", "11", "soon", "nan"])
+def test_a_delay_that_is_none_is_refused(quick, wait):
+    answer = say(quick, f"GET /?wait={wait} HTTP/1.1\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.endswith(b"wait: expected 0 to 10 seconds\n")
+
+
+def test_it_tells_the_cpu_time_that_it_has_used():
+    def used():
+        return float(say(url, b"GET /cpu HTTP/1.1\r\n\r\n").rpartition(b"\r\n")[2])
+
+    with servers.slow(delay=5) as url:  # which it does not wait for
+        before, end = used(), time.monotonic() + 10
+        while used() <= before:
+            assert time.monotonic() < end
+
+
+def test_a_lasting_server_is_the_same_at_every_call_and_another_when_it_has_died():
+    url = servers.lasting(delay=0.001)
+    assert servers.lasting(delay=0.001) == url != servers.lasting(delay=0.002)
+    launch._lasting[0.001][0].kill()
+    assert jobs.fetch(servers.lasting(delay=0.001)) > 0
+    for delay in (0.001, 0.002):
+        program, _ = launch._lasting.pop(delay)
+        program.stop()
+
+
+def test_a_lasting_server_ends_with_the_python_that_has_started_it():
+    program = "from helpers import servers\nprint(servers.lasting(0), flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True) as reader:
+        url = reader.stdout.readline().strip()
+        assert jobs.fetch(url) > 0
+        reader.kill()
+    end = time.monotonic() + 5
+    while is_up(url):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_up(url):
+    with suppress(OSError), connect(url):
+        return True
+    return False
 
 
 def test_a_hundred_at_once_wait_at_once():
@@ -256,7 +309,7 @@ def test_only_this_machine_can_reach_a_server_of_any_kind(three, kind):
     assert {tuple(c.laddr) for c in found if c.status == psutil.CONN_LISTEN} == {address(three[kind].url)}
 
 
-@pytest.mark.parametrize("kind", ["pre-fork", "hybrid"])
+@KINDS
 def test_a_crash_costs_what_its_process_had_in_hand_and_the_master_replaces_it(kind):
     with servers.serving(kind) as server:
         known = server.pids
@@ -267,19 +320,42 @@ def test_a_crash_costs_what_its_process_had_in_hand_and_the_master_replaces_it(k
         assert len(server.pids) == len(known)
 
 
-def test_a_crash_costs_a_threaded_server_everything_from_then_on():
+def test_who_is_in_hand_of_the_process_that_crashes_is_lost():
+    """Three of four workers wait; the fourth takes the crash."""
+    lost = {}
+    for kind in servers.KINDS:
+        with servers.serving(kind) as server, ThreadPoolExecutor(1) as clients:
+            waiting = clients.submit(servers.load, server.url + "?wait=1.5", 3, 3)
+            time.sleep(0.7)
+            servers.outage(server.url)
+            lost[kind] = waiting.result().lost
+    assert lost == {"pre-fork": 0, "threaded": 3, "hybrid": 1}
+
+
+@KINDS
+def test_an_outage_ends_with_an_answer(kind):
+    with servers.serving(kind) as server:
+        known = server.pids
+        seconds, pid = servers.outage(server.url)
+        assert 0 < seconds < 30
+        assert pid in server.pids
+        assert kind != "threaded" or pid not in known
+        assert someone_new_answers(server.url, known)
+
+
+def test_an_outage_that_does_not_end_is_an_error():
     with servers.serving("threaded") as server:
-        before = server.pids
-        load = servers.load(server.url, requests=100, crash_at=50)
-        assert THREADS["hybrid"] < load.lost < 100
-        assert len(load.latencies) + load.lost == 100
-        after = servers.load(server.url, requests=5)
-        assert (after.latencies, after.lost, after.pids) == ((), 5, frozenset())
-        assert are_gone(before)
-        assert server.pids == set()
-        assert server.memory().bytes == 0
-        with pytest.raises(ConnectionRefusedError):
-            connect(server.url)
+        url = server.url
+    with pytest.raises(RuntimeError, match=f"{url} did not answer after a crash"):
+        servers.outage(url)
+
+
+@KINDS
+def test_every_kind_has_one_master_and_its_workers(three, kind):
+    """And two more, of multiprocessing's own, where a fork server forks them."""
+    workers = 4 // THREADS[kind]
+    own = {"forkserver": 2, "spawn": 1 if os.name == "posix" else 0, "fork": 0}
+    assert len(three[kind].pids) == 1 + workers + own[children.default_start_method()]
 
 
 @pytest.mark.parametrize(

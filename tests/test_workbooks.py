@@ -12,6 +12,7 @@ from helpers.exercises import desk
 
 WORKBOOKS = sorted((ROOT / "notebooks" / "workbooks").glob("*.ipynb"))
 SERIES = tuple(path.name for path in WORKBOOKS)
+pytestmark = pytest.mark.no_cover  # the workbooks are read here, not run
 # A workbook has no claims, and a closing of its own; of its cells, solutions may all be longer.
 CHAPTERS_ONLY = {"claims_checked", "closing", "neighbours", "few_lines"}
 CHECK = re.compile(r'\bcheck\("(\d\d\.\w+)", [^"]+\)$')

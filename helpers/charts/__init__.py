@@ -2,9 +2,11 @@
 
     charts.timeline(trace, "Two threads take turns")
 
-The title is the finding. A picture's plain text is its title alone, so that CI can compare it; its alt text
-is made from the same data as the picture. All times are in seconds. Data of the wrong kind raise TypeError;
-no data, or figures that cannot be drawn, raise ValueError.
+The title is the finding. Where a run may miss it, ``shown`` takes the evidence: True, False, or None for
+undecided. The title of a picture that does not show its finding begins with "Not shown by this run:".
+A picture's plain text is its title alone, so that CI can compare it; its alt text is made from the same data
+as the picture. All times are in seconds. Data of the wrong kind raise TypeError; no data, or figures that
+cannot be drawn, raise ValueError.
 
     style     how everything looks, how a picture is shown
     words     how figures are written, and what is wrong with bad data
@@ -17,6 +19,7 @@ no data, or figures that cannot be drawn, raise ValueError.
     board     pictures of a board of tasks: board, live_board
     mails     pictures of a mail queue: arrivals, attempts
     tiles     a picture of all statements: verdicts
+    waits     pictures of waiting: waiting_shares, crowds, stalls, queue_lengths
 """
 
 from helpers.charts.bars import bars, costs, panels, throughput
@@ -26,7 +29,9 @@ from helpers.charts.mails import arrivals, attempts
 from helpers.charts.runs import cpu_shares, timeline, timelines
 from helpers.charts.sizes import crossing, payloads
 from helpers.charts.speed import amdahl, scaling, speedups
+from helpers.charts.style import collect
 from helpers.charts.tiles import verdicts
+from helpers.charts.waits import crowds, queue_lengths, stalls, waiting_shares
 
 __all__ = [
     "amdahl",
@@ -34,17 +39,22 @@ __all__ = [
     "attempts",
     "bars",
     "board",
+    "collect",
     "costs",
     "cpu_shares",
     "crossing",
+    "crowds",
     "live_board",
     "panels",
     "payloads",
+    "queue_lengths",
     "scaling",
     "speedups",
+    "stalls",
     "switching",
     "throughput",
     "timeline",
     "timelines",
     "verdicts",
+    "waiting_shares",
 ]

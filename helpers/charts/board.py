@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.charts.blocks import draw_run, height, rows_of
-from helpers.charts.style import GREY, LOOKS, RED, light, mix, picture
+from helpers.charts.blocks import draw_kills, draw_run, height
+from helpers.charts.style import GREY, LOOKS, RED, fit, light, mix, picture
 from helpers.charts.words import UNITS, check_kind, check_length, human, unit
 from helpers.traces import Trace
 
@@ -28,13 +28,14 @@ def board(
     *,
     kills: Mapping[int, float] | None = None,
     trace: Trace | None = None,
+    shown: bool | None = True,
 ) -> None:
     """Show where a run's tasks are, waiting, in work or done, and a line where a worker is killed.
 
     ``samples`` are readings (clock, waiting, in work, done) in their order. ``kills`` maps each process that
     is killed to the moment. With a ``trace``, its timeline stands below, on the same time axis.
     """
-    _draw(samples, title, kills or {}, trace)
+    _draw(samples, title, kills or {}, trace, shown)
 
 
 def live_board(title: str) -> Callable[[Sequence[Reading], Mapping[int, float]], None]:
@@ -42,34 +43,40 @@ def live_board(title: str) -> Callable[[Sequence[Reading], Mapping[int, float]],
     place: dict[str, Any] = {"display_id": uuid.uuid4().hex}
 
     def show(samples: Sequence[Reading], kills: Mapping[int, float]) -> None:
-        _draw(samples, title, kills, None, **place)
+        _draw(samples, title, kills, None, True, **place)
         place["update"] = True
 
     return show
 
 
 def _draw(
-    samples: Sequence[Reading], title: str, kills: Mapping[int, float], trace: Trace | None, **place: Any
+    samples: Sequence[Reading],
+    title: str,
+    kills: Mapping[int, float],
+    trace: Trace | None,
+    shown: bool | None,
+    **place: Any,
 ) -> None:
     samples = tuple(samples)  # they may grow while they are drawn
     _check(samples, kills, trace)
     zero = trace.start if trace else samples[0][0]
     end = max(samples[-1][0] - zero, trace.wall if trace else 0.0, 1e-3)
     name = unit(end)
-    heights = [2.8, height(trace)] if trace else [2.8]
-    with picture(title, _story(samples, kills, zero), 1.3 + sum(heights), **place) as figure:
+    heights, beside = [2.8, height(trace)] if trace else [2.8], 1.3
+    with picture(title, _story(samples, kills, zero), sum(heights) + beside, shown=shown, **place) as figure:
+        heights = fit(figure, heights, beside)
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         panels[-1].set_xlim(0, end / UNITS[name])
         panels[-1].set_xlabel(f"time in {name}, from the first task given out", loc="left")
-        moments = {pid: (when - zero) / UNITS[name] for pid, when in kills.items()}
+        moments = {pid: when - zero for pid, when in kills.items()}
         _draw_states(panels[0], [(time - zero) / UNITS[name] for time, *_ in samples], samples)
         if trace:
-            draw_run(panels[1], _solid(trace), UNITS[name])
-            _draw_kills(panels[1], trace, moments, UNITS[name])
+            draw_run(panels[1], _solid(trace), UNITS[name], heights[1])
+            draw_kills(panels[1], trace, moments, UNITS[name])
         for axes in panels:
             for moment in moments.values():
-                axes.axvline(moment, color=RED, linewidth=2, zorder=1.6)
-        _explain(figure, bool(kills))
+                axes.axvline(moment / UNITS[name], color=RED, linewidth=2, zorder=1.6)
+        _explain(figure, bool(kills), trace is not None)
 
 
 def _draw_states(axes: Axes, times: list[float], samples: Sequence[Reading]) -> None:
@@ -88,22 +95,15 @@ def _solid(trace: Trace) -> Trace:
     return replace(trace, spans=tuple(replace(span, cpu=span.seconds, samples=()) for span in trace.spans))
 
 
-def _draw_kills(axes: Axes, trace: Trace, moments: Mapping[int, float], size: float) -> None:
-    """Hatch what a killed worker had in hand, from its last result on, and set a cross at its end."""
-    for row, worker in enumerate(rows_of(trace)):
-        if worker.pid in moments:
-            end = moments[worker.pid]
-            results = [span.finished for span in trace.spans if span.worker == worker]
-            begin = (max(results) - trace.start) / size if results else end
-            axes.broken_barh([(begin, end - begin)], (row - 0.38, 0.76), fc="none", ec=RED, hatch="//")
-            axes.plot(end, row, "X", color=RED, markersize=16, mec="white", clip_on=False, zorder=5)
-
-
-def _explain(figure: Figure, kills: bool) -> None:
+def _explain(figure: Figure, kills: bool, rows: bool) -> None:
     keys: list[Any] = [Patch(color=color, label=state) for state, color in _STATES.items()]
     if kills:
         keys.append(Line2D([], [], color=RED, linewidth=2, label="a worker is killed"))
-    figure.legend(handles=keys, loc="outside lower left", ncols=len(keys), borderpad=0, borderaxespad=0.4)
+        keys += [Patch(fc=light(RED), ec=RED, hatch="//", label="lost with it")] * rows
+    size: dict[str, Any] = {"fontsize": 13, "columnspacing": 1.2, "handlelength": 1.6}
+    figure.legend(
+        handles=keys, loc="outside lower left", ncols=len(keys), borderpad=0, borderaxespad=0.4, **size
+    )
 
 
 def _story(samples: Sequence[Reading], kills: Mapping[int, float], zero: float) -> str:

@@ -18,6 +18,7 @@ def switching(
     title: str,
     *,
     cores: int,
+    shown: bool | None = True,
 ) -> None:
     """Show what many processes do to the throughput, and how often the system takes a core away from one.
 
@@ -30,7 +31,7 @@ def switching(
     base = throughput[counts.index(cores)]
     shares = {n: 100 * rate / base for n, rate in zip(counts, throughput, strict=True)}
     rates = {n: rate for n, rate in zip(counts, switches, strict=True) if rate is not None}
-    with picture(title, _switching_story(shares, rates, cores), 5.8 if rates else 3.4) as figure:
+    with picture(title, _switching_story(shares, rates, cores), 5.8 if rates else 3.4, shown=shown) as figure:
         _draw_panels(figure, shares, rates, cores)
 
 

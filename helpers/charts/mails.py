@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from helpers.charts.style import LOOKS, RED, Look, light, picture
+from helpers.charts.style import LOOKS, RED, Look, fit, light, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
 
 _ANSWERS = {
@@ -22,7 +22,9 @@ _WAIT = LOOKS["threads"].color
 Try = tuple[float, int]  # when, in seconds, and the code of the server's answer
 
 
-def arrivals(runs: Mapping[str, tuple[float, Sequence[float]]], title: str) -> None:
+def arrivals(
+    runs: Mapping[str, tuple[float, Sequence[float]]], title: str, *, shown: bool | None = True
+) -> None:
     """Show how many mails had arrived at each moment, and how long their sender waited, a panel a run.
 
     A run is the seconds that the sender waited, and the seconds after which each mail arrived.
@@ -33,7 +35,7 @@ def arrivals(runs: Mapping[str, tuple[float, Sequence[float]]], title: str) -> N
     last = max(1e-9, *(time for waited, times in runs.values() for time in (waited, *times)))
     size = UNITS[unit(last)]
     alt = " ".join(_arrivals_in_words(name, *run) for name, run in runs.items())
-    with picture(title, alt, 0.8 + 1.5 * len(runs)) as figure:
+    with picture(title, alt, 0.8 + 1.5 * len(runs), shown=shown) as figure:
         panels = figure.subplots(len(runs), sharex=True, sharey=True, squeeze=False)[:, 0]
         for axes, (name, (waited, times)) in zip(panels, runs.items(), strict=True):
             axes.set_title(fill(f"{name}: the sender waits {human(waited)}", 70), loc="left")
@@ -49,7 +51,7 @@ def arrivals(runs: Mapping[str, tuple[float, Sequence[float]]], title: str) -> N
         figure.legend(handles=key, loc="lower right", borderpad=0, borderaxespad=0.4)
 
 
-def attempts(mails: Mapping[str, Sequence[Try]], title: str) -> None:
+def attempts(mails: Mapping[str, Sequence[Try]], title: str, *, shown: bool | None = True) -> None:
     """Show each try to deliver a mail, and the kind of the server's answer, a row a mail.
 
     A try is the seconds after which it was answered, and the answer's code, such as 250 or 451.
@@ -64,10 +66,14 @@ def attempts(mails: Mapping[str, Sequence[Try]], title: str) -> None:
     last = max(1e-9, *(when for when, _ in tries))
     size = UNITS[unit(last)]
     alt = " ".join(_tries_in_words(name, row) for name, row in mails.items())
-    with picture(title, alt, 1.3 + 0.3 * len(mails)) as figure:
+    rows, beside = 0.3 * len(mails), 1.3
+    with picture(title, alt, rows + beside, shown=shown) as figure:
         axes = figure.subplots()
         axes.set_xlabel(_time_label(last))
-        axes.set_yticks(range(len(mails)), list(mails))
+        named = list(enumerate(mails))
+        if fit(figure, [rows], beside)[0] < 0.2 * len(mails):
+            named = [named[0], named[-1]]  # there is no room for more
+        axes.set_yticks([row for row, _ in named], [name for _, name in named])
         axes.grid(False, axis="y")
         axes.set(xlim=(-0.01 * last / size, 1.02 * last / size), ylim=(len(mails) - 0.5, -0.5))
         for row, answers in enumerate(mails.values()):

@@ -1,45 +1,64 @@
 """Pictures of traces: when each worker had which job, and how much of that time was CPU time."""
 
+import math
 from collections.abc import Iterable, Mapping
 from textwrap import fill
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea
+from matplotlib.patches import Rectangle
 
-from helpers.charts.blocks import draw_run, height, rows_of, waits_in_view
-from helpers.charts.style import GREY, ink, light, looks, mark, picture
+from helpers.charts.blocks import CROWD, draw_kills, draw_run, height, least_share, rows_of
+from helpers.charts.style import GREY, fit, ink, light, looks, mark, mix, picture
 from helpers.charts.words import UNITS, check_dict, check_kind, check_positive, count, human, unit
 from helpers.traces import Trace
 
+_AXIS = 1.1  # inches of a time axis, its label, and the room around a picture
+
 
 def timeline(
-    trace: Trace, title: str, *, marks: Mapping[str, float] | None = None, until: float | None = None
+    trace: Trace,
+    title: str,
+    *,
+    marks: Mapping[str, float] | None = None,
+    kills: Mapping[int, float] | None = None,
+    until: float | None = None,
+    shown: bool | None = True,
 ) -> None:
-    """Show which job each worker had when: a row a worker, a block a job, light where it waits.
+    """Show which job each worker had when: a row a worker, a block a job, dark where it has a core.
 
-    Jobs that overlap on one worker, as asyncio's do, lie under one another in its row. ``marks`` maps a
-    short label to a moment on the spans' clock, and becomes a vertical line. ``until`` shows only so many
-    seconds, from the first job given out.
+    A line stands where a job starts, and a cross where one fails. Jobs that overlap on one worker, as
+    asyncio's do, lie under one another in its row. ``marks`` maps a short label to a moment on the spans'
+    clock, and becomes a vertical line. ``kills`` maps each process that is killed to the moment: there it
+    has a cross, and what was lost with it is hatched. ``until`` shows only so many seconds, from the first
+    job given out.
     """
     check_kind("trace", [trace], Trace)
     check_kind("marks", (marks or {}).values(), float | int)
+    check_kind("kills", (kills or {}).values(), float | int)
     _check_until(until)
-    moments = {label: when - trace.start for label, when in (marks or {}).items()}
-    if until:
-        moments = {label: when for label, when in moments.items() if when <= until}
+    latest = trace.start + until if until else math.inf
+    moments = {label: when - trace.start for label, when in (marks or {}).items() if when <= latest}
+    dead = {pid: when - trace.start for pid, when in (kills or {}).items() if when <= latest}
     alt = [_story(trace), *(f"Mark at {human(when)}: {label}." for label, when in moments.items())]
-    begin, end = min([0.0, *moments.values()]), max([trace.wall, *moments.values()])
-    with picture(title, _shown(" ".join(alt), until), 1.1 + height(trace) + 0.3 * len(moments)) as figure:
+    alt += [f"Process {pid} is killed after {human(when)}." for pid, when in dead.items()]
+    ends = [0.0, trace.wall, *moments.values(), *dead.values()]
+    rows, beside = height(trace), _AXIS + 0.3 * len(moments)
+    with picture(title, _shown(" ".join(alt), until), rows + beside, shown=shown) as figure:
         axes = figure.subplots()
-        size = _time_axis(axes, begin, end, until)
-        draw_run(axes, trace, size)
+        size = _time_axis(axes, min(ends), max(ends), until)
+        draw_run(axes, trace, size, *fit(figure, [rows], beside))
+        draw_kills(axes, trace, dead, size)
         for level, label in enumerate(sorted(moments, key=lambda label: -moments[label])):
             mark(axes, moments[label] / size, label, level)
         _explain(figure, [trace], until)
 
 
-def timelines(traces: dict[str, Trace], title: str, *, until: float | None = None) -> None:
+def timelines(
+    traces: dict[str, Trace], title: str, *, until: float | None = None, shown: bool | None = True
+) -> None:
     """Show several timelines under one another, on one time axis so that their lengths compare.
 
     ``until`` shows only so many seconds of each, from its first job given out.
@@ -48,17 +67,19 @@ def timelines(traces: dict[str, Trace], title: str, *, until: float | None = Non
     _check_until(until)
     alt = " ".join(f"{name}: {_story(trace)}" for name, trace in traces.items())
     heights = [height(trace) for trace in traces.values()]
+    beside = _AXIS + 0.45 * len(heights)
     longest = max(trace.wall for trace in traces.values())
-    with picture(title, _shown(alt, until), 1.1 + sum(heights) + 0.45 * len(heights)) as figure:
+    with picture(title, _shown(alt, until), sum(heights) + beside, shown=shown) as figure:
+        heights = fit(figure, heights, beside)
         panels = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         size = _time_axis(panels[-1], 0.0, longest, until)
-        for axes, (name, trace) in zip(panels, traces.items(), strict=True):
+        for axes, inches, (name, trace) in zip(panels, heights, traces.items(), strict=True):
             axes.set_title(fill(f"{name}: {human(trace.wall)}", 70), loc="left")
-            draw_run(axes, trace, size)
+            draw_run(axes, trace, size, inches)
         _explain(figure, traces.values(), until)
 
 
-def cpu_shares(traces: dict[str, Trace], title: str) -> None:
+def cpu_shares(traces: dict[str, Trace], title: str, *, shown: bool | None = True) -> None:
     """Show how much of the time from start to finish of a trace's jobs was CPU time, in per cent."""
     check_dict("traces", traces, Trace)
     shares = {name: min(trace.cpu_share, 1.0) for name, trace in traces.items()}
@@ -66,7 +87,7 @@ def cpu_shares(traces: dict[str, Trace], title: str) -> None:
         f"{name}: {share:.0%} CPU time, {1 - share:.0%} waiting." for name, share in shares.items()
     )
     look = looks(trace.way for trace in traces.values())
-    with picture(title, alt, 1.0 + 0.65 * len(traces)) as figure:
+    with picture(title, alt, 1.0 + 0.65 * len(traces), shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xlim=(0, 100), ylim=(len(shares) - 0.5, -0.5), xlabel="% of the time from start to finish")
         axes.set_yticks(range(len(shares)), [fill(name, 24) for name in shares])
@@ -103,9 +124,15 @@ def _story(trace: Trace) -> str:
         f"CPU time was {trace.cpu_share:.0%} of the jobs' time.",
         f"On average {trace.cores_busy:.1f} cores were busy.",
     ]
-    for worker, name in rows_of(trace).items():
-        spans = [span for span in trace.spans if span.worker == worker]
-        lines.append(f"{name}: {count(len(spans), 'job')}, {human(sum(span.seconds for span in spans))}.")
+    rows = {name: [s for s in trace.spans if s.worker == worker] for worker, name in rows_of(trace).items()}
+    if len(rows) > CROWD:  # nobody wants to hear of each
+        every = sorted(trace.spans, key=lambda span: span.seconds)
+        lines.append(f"The jobs took {human(every[0].seconds)} to {human(every[-1].seconds)} each.")
+        rows = {}
+    for name, spans in rows.items():
+        seconds, cpu = (sum(getattr(span, kind) for span in spans) for kind in ("seconds", "cpu"))
+        share = f", {min(cpu / seconds, 1.0):.0%} of it CPU time" if seconds else ""
+        lines.append(f"{name}: {count(len(spans), 'job')}, {human(seconds)}{share}.")
     lines += [f"Job {number + 1} failed: {error}." for number, error in trace.errors.items()]
     return " ".join(lines)
 
@@ -124,7 +151,13 @@ def _time_axis(axes: Axes, begin: float, end: float, until: float | None) -> flo
 
 
 def _explain(figure: Figure, traces: Iterable[Trace], until: float | None) -> None:
-    """Explain solid and light if anything in the picture waits."""
-    if any(waits_in_view(trace, until) for trace in traces):
-        keys = [Patch(color=GREY, label="on a core"), Patch(color=light(GREY), label="waiting")]
-        figure.legend(handles=keys, loc="lower right", ncols=2, borderpad=0, borderaxespad=0.4)
+    """Explain the shades, with a strip of them, if anything in the picture had less than a core."""
+    if min(least_share(trace, until) for trace in traces) < 0.9:
+        strip = DrawingArea(90, 14)
+        for tenth in range(10):
+            color = mix(light(GREY), GREY, tenth / 9)
+            strip.add_artist(Rectangle((9 * tenth, 0), 9.5, 14, color=color, linewidth=0))
+        words = [TextArea(text) for text in ("0", "100% of a core")]
+        key = HPacker(children=[words[0], strip, words[1]], align="center", pad=0, sep=6)
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": figure.bbox, "frameon": False}
+        figure.add_artist(AnchoredOffsetbox(child=key, pad=0, borderpad=0.4, **place))

@@ -12,7 +12,12 @@ from helpers.charts.words import check_dict, check_kind, check_length, check_pos
 
 
 def crossing(
-    sizes: Sequence[float], times: dict[str, Sequence[float]], title: str, *, crossing: float | None = None
+    sizes: Sequence[float],
+    times: dict[str, Sequence[float]],
+    title: str,
+    *,
+    crossing: float | None = None,
+    shown: bool | None = True,
 ) -> None:
     """Show how long all jobs take by each way, against how long one of them takes; both logarithmic.
 
@@ -24,7 +29,7 @@ def crossing(
     check_positive("crossing", marks or [1])
     alt = _story("The time of all jobs.", sizes, times, lambda size: f"jobs of {human(size)}", human)
     alt += "".join(f" They cross at {human(size)} a job." for size in marks)
-    with picture(title, alt, 4.8) as figure:
+    with picture(title, alt, 4.8, shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xlabel="time of one job", ylabel="time of all jobs")
         _scale(axes, "x", [*sizes, *marks], tick)
@@ -36,20 +41,25 @@ def crossing(
 
 
 def payloads(
-    sizes: Sequence[float], tasks: dict[str, Sequence[float]], times: dict[str, Sequence[float]], title: str
+    sizes: Sequence[float],
+    tasks: dict[str, Sequence[float]],
+    times: dict[str, Sequence[float]],
+    title: str,
+    *,
+    shown: bool | None = True,
 ) -> None:
-    """Show what it takes to send a file by each way: the size of the task, and the time of it.
+    """Show what it takes to send a file by each way: what passes on the line for a task, and its time.
 
-    ``sizes`` are the files' bytes. For each way, ``tasks`` holds the bytes of the task for each size, and
+    ``sizes`` are the files' bytes. For each way, ``tasks`` holds the bytes that pass for each size, and
     ``times`` the seconds until its result has come.
     """
     _check(sizes, tasks=tasks, times=times)
-    alt = f"{_story('The size of the task.', sizes, tasks, data, data)} "
+    alt = f"{_story('The data on the line.', sizes, tasks, data, data)} "
     alt += _story("The time until the result has come.", sizes, times, data, human)
-    with picture(title, alt, 5.8) as figure:
+    with picture(title, alt, 5.8, shown=shown) as figure:
         upper, lower = figure.subplots(2, sharex=True)
         for axes, lines, label, write in (
-            (upper, tasks, "size of the task", data),
+            (upper, tasks, "data on the line", data),
             (lower, times, "time of the task", tick),
         ):
             axes.set_ylabel(label)

@@ -15,19 +15,21 @@ if TYPE_CHECKING:
     from helpers.measure import Speedup
 
 
-def speedups(points: Sequence["Speedup"], title: str, *, cores: int) -> None:
+def speedups(points: Sequence["Speedup"], title: str, *, cores: int, shown: bool | None = True) -> None:
     """Show how many times as fast as serial each way is with so many workers: medians, and their ranges.
 
     The dashed line is the ideal, n workers n times as fast; the vertical one is at this computer's cores.
     """
     _check_points(points)
     check_positive("cores", [cores])
-    with picture(title, f"{_story(points)} For comparison, {_known(cores)}.", 4.8) as figure:
+    with picture(title, f"{_story(points)} For comparison, {_known(cores)}.", 4.8, shown=shown) as figure:
         axes, ends = _draw_speedups(figure, points, cores)
         label_ends(axes, ends)
 
 
-def amdahl(points: Sequence["Speedup"], serial_share: float, title: str, *, cores: int) -> None:
+def amdahl(
+    points: Sequence["Speedup"], serial_share: float, title: str, *, cores: int, shown: bool | None = True
+) -> None:
     """Show measured speed-ups, and over them the most that Amdahl's law allows, as a thin black curve.
 
     With a share s, 0 to 1, of the work that only one worker can do, n workers are at most
@@ -40,7 +42,7 @@ def amdahl(points: Sequence["Speedup"], serial_share: float, title: str, *, core
     if not 0 <= serial_share <= 1:
         raise ValueError(f"serial_share: expected 0 to 1, got {show.short(serial_share)}")
     law = f"Amdahl's law with {100 * serial_share:.2g}% serial"
-    with picture(title, " ".join(_law_story(points, serial_share, law, cores)), 4.8) as figure:
+    with picture(title, " ".join(_law_story(points, serial_share, law, cores)), 4.8, shown=shown) as figure:
         axes, ends = _draw_speedups(figure, points, cores)
         most = max(p.workers for p in points)
         workers = [1 + (most - 1) * step / 200 for step in range(201)]
@@ -50,7 +52,12 @@ def amdahl(points: Sequence["Speedup"], serial_share: float, title: str, *, core
 
 
 def scaling(
-    points: Sequence["Speedup"], title: str, *, limit: float | None = None, limit_label: str = "limit"
+    points: Sequence["Speedup"],
+    title: str,
+    *,
+    limit: float | None = None,
+    limit_label: str = "limit",
+    shown: bool | None = True,
 ) -> None:
     """Show the same for many workers, on axes on which each step doubles; ``limit`` is a line across."""
     _check_points(points)
@@ -60,7 +67,7 @@ def scaling(
     most = max(p.workers for p in points)
     bottom = min(1, *(p.low for p in points))
     top = max(most, limit or 0, *(p.high for p in points))
-    with picture(title, alt, 5.2) as figure:
+    with picture(title, alt, 5.2, shown=shown) as figure:
         axes = figure.subplots()
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)

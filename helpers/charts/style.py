@@ -6,9 +6,12 @@ grey print and a colour-blind reader lose nothing.
 
 import io
 import math
+import threading
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from html import escape
 from itertools import cycle
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -73,35 +76,84 @@ _STYLE = {
     "legend.frameon": False,
 }
 _WIDTH, _DPI = 9, 100  # inches, pixels an inch; drawn with twice as many to be sharp
+_MOST = 6.8  # inches: a taller picture would not be seen as a whole in a notebook's pane
+_LINE = 0.35  # inches of a line of the title
+
+
+_drawing = threading.RLock()  # matplotlib has one style for all threads, and a lab draws in its own
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
 @contextmanager
-def picture(title: str, alt: str, height: float, **place: Any) -> Iterator[Figure]:
+def picture(
+    title: str, alt: str, height: float, *, shown: bool | None = True, **place: Any
+) -> Iterator[Figure]:
     """Hand out an empty figure, ``height`` inches high beside its title, and show what was drawn in it.
 
+    It is less high where it would not fit a notebook's pane; ``fit`` tells how its parts can share that.
+    ``shown`` says whether this run shows what the title says, with None for what it could not decide. If it
+    does not, the title says so, for whoever sees the picture and for whoever hears its alt text.
     ``place`` is for IPython's ``display``: ``display_id`` and ``update``, to show it in another's place.
     """
     if not isinstance(title, str) or not title.strip():
         raise ValueError(f"title: expected the finding as a sentence, got {show.short(title)}")
+    if shown is not None and shown not in (True, False):
+        raise TypeError(f"shown: expected True, False, or None for undecided, got {show.short(shown)}")
+    if not shown:
+        title = f"Not {'decided' if shown is None else 'shown'} by this run: {title}"
     lines = fill(title, 64).splitlines()
-    with style.context(_STYLE, after_reset=True):  # whatever style the reader has set
-        figure = Figure(figsize=(_WIDTH, height + 0.35 * len(lines)), layout="constrained")
+    with _drawing, style.context(_STYLE, after_reset=True):  # whatever style the reader has set
+        tall = min(height + _LINE * len(lines), _MOST)
+        figure = Figure(figsize=(_WIDTH, tall), layout="constrained")
         figure.suptitle("\n".join(lines), x=0.01, ha="left")
-        yield figure
-        _show(figure, title, alt, **place)
+        try:
+            yield figure
+            _show(figure, title, alt, **place)
+        except KeyboardInterrupt:
+            # Whoever stops a picture does not want to see all of matplotlib that was at work.
+            raise KeyboardInterrupt("the drawing of a picture was interrupted") from None
 
 
 def _show(figure: Figure, title: str, alt: str, **place: Any) -> None:
+    """Show a figure as HTML: the alt text of an output that is image/png reaches no screen reader."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=2 * _DPI)
     width, height = (round(inches * _DPI) for inches in figure.get_size_inches())
     sentence = title if title.endswith((".", "?", "!")) else f"{title}."
-    display(  # type: ignore[no-untyped-call]
-        {"image/png": b64encode(png.getvalue()).decode(), "text/plain": f"picture: {title}"},
-        raw=True,
-        metadata={"image/png": {"alt": f"{sentence} {alt}", "width": width, "height": height}},
-        **place,
+    image = (
+        f'<img src="data:image/png;base64,{b64encode(png.getvalue()).decode()}"'
+        f' alt="{escape(f"{sentence} {alt}")}" width="{width}" height="{height}"'
+        ' style="max-width: 100%; height: auto">'
     )
+    if (collected := _collected.get()) is not None:
+        collected.append(image)
+        return
+    display({"text/html": image, "text/plain": f"picture: {title}"}, raw=True, **place)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def collect() -> Iterator[list[str]]:
+    """Collect the pictures that are drawn in the block, as HTML, in the place of showing them; for labs."""
+    pictures: list[str] = []
+    token = _collected.set(pictures)
+    try:
+        yield pictures
+    finally:
+        _collected.reset(token)
+
+
+def fit(figure: Figure, heights: Sequence[float], beside: float) -> list[float]:
+    """Return the inches that a figure has for each of its parts, if they ask for these heights.
+
+    The title and ``beside`` inches, for axes and the like, come first. If too little is left, the
+    highest give.
+    """
+    left = figure.get_size_inches()[1] - _LINE * (1 + figure.get_suptitle().count("\n")) - beside
+    cap, given = max(heights), list(heights)
+    while sum(given) > left + 1e-6 and cap > 0.1:
+        cap *= 0.98
+        given = [min(height, cap) for height in heights]
+    return given
 
 
 def mark(axes: Axes, x: float, label: str, level: int = 0) -> None:
@@ -150,9 +202,16 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     return {name: LOOKS.get(name) or next(further) for name in dict.fromkeys(names)}
 
 
+def look_of(name: str) -> Look | None:
+    """Return the look of what is named after its way, as "thread" or "thread, idle" is after "threads"."""
+    name = name.split(",")[0]
+    return next((LOOKS[way] for way in (name, f"{name}s", f"{name}es") if way in LOOKS), None)
+
+
 def color_of(name: str) -> str:
-    """Return the colour of a bar: that of its way ("thread" is of "threads"), else grey."""
-    return next((LOOKS[way].color for way in (name, f"{name}s", f"{name}es") if way in LOOKS), "#999999")
+    """Return the colour of what is named after its way, else a grey."""
+    look = look_of(name)
+    return look.color if look else "#999999"
 
 
 def mix(color: str, other: str, share: float) -> str:

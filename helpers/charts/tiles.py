@@ -24,7 +24,7 @@ _LOOKS = {
 _ACROSS = 7
 
 
-def verdicts(outcomes: dict[str, tuple[str, int]], title: str) -> None:
+def verdicts(outcomes: dict[str, tuple[str, int]], title: str, *, shown: bool | None = True) -> None:
     """Show a tile for each part. ``outcomes`` holds its verdict, and of how many claims that is made.
 
     Raises ValueError for a verdict that ``claims`` does not know, "open" and "opinion" aside.
@@ -37,7 +37,7 @@ def verdicts(outcomes: dict[str, tuple[str, int]], title: str) -> None:
             )
     lines = math.ceil(len(outcomes) / _ACROSS)
     alt = " ".join(f"{name} {words}, {count(n, 'claim')}." for name, (words, n) in outcomes.items())
-    with picture(title, alt, 0.5 + 0.85 * lines) as figure:
+    with picture(title, alt, 0.5 + 0.85 * lines, shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xlim=(0, _ACROSS), ylim=(lines, 0))
         axes.axis("off")

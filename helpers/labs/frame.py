@@ -37,7 +37,9 @@ class Lab:
             before.stop()
         _running[self.name] = self
         self._thread.start()
-        view = VBox([*widgets, self._said])._repr_mimebundle_()
+        box = VBox([*widgets, self._said])
+        _answer_while_busy(box)
+        view = box._repr_mimebundle_()
         view["text/plain"] = f"a lab, {self.name}: run this cell in JupyterLab to use it"
         display(view, raw=True)  # type: ignore[no-untyped-call]
 
@@ -91,3 +93,15 @@ class Lab:
                 self._draw()
         except Exception as error:
             self._said.value = f'<p role="alert">{escape(f"{type(error).__name__}: {error}")}</p>'
+
+
+def _answer_while_busy(widget: Widget) -> None:
+    """Have what JupyterLab says of a widget come by the subshell that it chooses, past a cell that runs.
+
+    ipykernel (7.4) sends it where the widget was last changed, which is in a cell or in our thread, and so
+    behind all cells that wait to be run.
+    """
+    if hasattr(widget.comm, "_reply_subshell_for"):
+        widget.comm._reply_subshell_for = lambda data, chosen: chosen
+    for inner in getattr(widget, "children", ()):
+        _answer_while_busy(inner)

@@ -3,6 +3,8 @@
     with servers.slow(delay=0.05) as url:               one to wait for
         jobs.fetch(url)
 
+    url = servers.lasting(delay=0.05)                   the same, as long as this Python lasts
+
     with servers.serving("pre-fork") as server:         one of three kinds, under load
         servers.load(server.url, crash_at=100)
 
@@ -18,8 +20,21 @@ mailserver  starts the mail server from Python, reads what it has delivered, and
 smtp        the program that takes mails
 """
 
-from helpers.servers.client import Load, load
-from helpers.servers.launch import KINDS, Memory, Server, serving, slow
+from helpers.servers.client import Load, load, outage
+from helpers.servers.launch import KINDS, Memory, Server, lasting, serving, slow
 from helpers.servers.mailserver import Answer, MailServer, mail
 
-__all__ = ["KINDS", "Answer", "Load", "MailServer", "Memory", "Server", "load", "mail", "serving", "slow"]
+__all__ = [
+    "KINDS",
+    "Answer",
+    "Load",
+    "MailServer",
+    "Memory",
+    "Server",
+    "lasting",
+    "load",
+    "mail",
+    "outage",
+    "serving",
+    "slow",
+]
