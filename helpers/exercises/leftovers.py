@@ -63,7 +63,7 @@ class Leftovers:
         names = [text.split("'")[1] for text in texts if text.endswith("' was never awaited")]
         return names[0].rpartition(".")[2] if names else ""
 
-    def _keep(self, told: Any) -> None:
+    def _keep(self, told: threading.ExceptHookArgs) -> None:
         if told.exc_value is not None:
             self.errors.append(text_of(told.exc_value))
 

@@ -18,6 +18,10 @@ from helpers.show import short
 _HERE, _KEY = "127.0.0.1", b"a key for this check"
 
 
+Queue = queue.Queue[Any]
+"""What a proxy of one has, too."""
+
+
 def _context() -> children.Context:
     return multiprocessing.get_context(children.default_start_method())
 
@@ -33,10 +37,10 @@ _Client.register("get_tasks")
 _Client.register("get_results")
 
 
-def _asked(client: BaseManager, name: str) -> Any:
+def _asked(client: BaseManager, name: str) -> Queue:
     """Return the proxy of a queue, or raise what is to be said of it."""
     try:
-        found = getattr(client, name)()
+        found: Queue = getattr(client, name)()
     except RemoteError as error:
         last = str(error).strip("- \n").splitlines()[-1]
         if last == f"KeyError: '{name}'":
@@ -86,7 +90,7 @@ def _queues(office: type[BaseManager]) -> None:
         manager.shutdown()
 
 
-def _look_at_queues(tasks: Any, results: Any, client: BaseManager) -> None:
+def _look_at_queues(tasks: Queue, results: Queue, client: BaseManager) -> None:
     for name, one in (("get_tasks", tasks), ("get_results", results)):
         one.put("first")
         one.put("second")
@@ -181,8 +185,8 @@ class Stop:
 
 
 class _Office(BaseManager):
-    queue: Callable[..., Any]
-    stop: Callable[[], Any]
+    queue: Callable[..., Queue]
+    stop: Callable[[], Stop]
 
 
 _Office.register("queue", queue.Queue)
@@ -233,7 +237,7 @@ def _run(pipe: Connection, work: Callable[..., object], *arguments: object) -> N
     pipe.send("")
 
 
-def _drained(results: Any) -> list[Any]:
+def _drained(results: Queue) -> list[Any]:
     found = []
     while results.qsize():
         found.append(results.get())
@@ -330,7 +334,7 @@ def _stop(work: Callable[..., object]) -> None:
         _stop_at_work(work, tasks, results, stop)
 
 
-def _look_at_result(worker: _Worker, results: Any, n: int, first: bool) -> None:
+def _look_at_result(worker: _Worker, results: Queue, n: int, first: bool) -> None:
     try:
         found = results.get(timeout=5)
     except queue.Empty:
@@ -350,7 +354,7 @@ def _left_too_soon(worker: _Worker, n: int) -> None:
     )
 
 
-def _stop_at_work(work: Callable[..., object], tasks: Any, results: Any, stop: Any) -> None:
+def _stop_at_work(work: Callable[..., object], tasks: Queue, results: Queue, stop: Stop) -> None:
     """Stop a worker that has a task in hand: its results wait for room, and two are there."""
     count = 10
     for n in range(count):
