@@ -8,6 +8,7 @@ import pytest
 from nbformat import NotebookNode, v4
 from test_notebooks import NOTEBOOKS, ROOT, RULES, Notebook, headings, links, prose, read, tags
 
+import run
 from helpers.exercises import desk
 
 WORKBOOKS = sorted((ROOT / "notebooks" / "workbooks").glob("*.ipynb"))
@@ -81,6 +82,12 @@ def faults(cells: list[NotebookNode]) -> list[str]:
 
 def test_each_chapter_from_01_to_07_has_a_workbook():
     assert tuple(f"{chapter}_workbook.ipynb" for chapter in desk.CHAPTERS) == SERIES
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert tuple(re.findall(r"\]\(notebooks/workbooks/(.+?\.ipynb)\)", readme)) == SERIES
+
+
+def test_run_py_refreshes_them_after_the_chapters():
+    assert run.chapters_and_workbooks() == [*NOTEBOOKS, *WORKBOOKS]
 
 
 @pytest.mark.parametrize("path", WORKBOOKS, ids=IDS)
