@@ -128,7 +128,7 @@ exercises.of_03: .desk .probes show
 exercises.of_04: .desk children clocked show
 exercises.of_05: .desk show
 exercises.of_06: .desk servers show
-exercises.of_07: .desk .probes show | distributed
+exercises.of_07: .desk .probes show | dask distributed
 """
 # From the top; all others are instruments.
 RANKS = [{"labs", "exercises"}, {"experiments"}, {"jobqueue", "servers", "engine"}]
