@@ -52,10 +52,14 @@ REMEDIES = {  # for what pip, venv or the system says
 IDLE = 0.25  # cores that other programs may keep busy, for two seconds, while what is stored is measured
 PATIENCE, TRIES = 60, 3  # seconds to wait until they are idle; runs of a notebook that they disturb
 PICTURE = "Two processes work side by side, two threads take turns"  # the README's
-USAGE = """python3 run.py lab | test | bench | refresh | verdicts
+USAGE = """python3 run.py lab | test | slides | book | bench | refresh | verdicts
 
-    lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
+    lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab;
+                            with --projector, with large type and the notebook alone
     test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
+    slides [CHAPTER ...]    make slides of all or these chapters, such as 02, in build/slides
+                            with --live, of one, and open them beside JupyterLab as for a projector
+    book                    make a site of all notebooks, as they are stored, in build/book
     bench                   print what the helpers cost beside the bare standard library
     refresh [NOTEBOOK ...]  run all or these notebooks on an idle computer and store their new outputs;
                             with --anyway, on a busy one as well
@@ -202,7 +206,9 @@ def install(extra: str) -> None:
     if not VENV.is_dir():
         make_venv()
     version = venv_version()
-    if STAMP.exists() and STAMP.read_text() in (fingerprint(extra, version), fingerprint("[test]", version)):
+    prints = {name: fingerprint(name, version) for name in ("", "[docs]", "[test]")}
+    done = set(STAMP.read_text().split()) & set(prints.values()) if STAMP.exists() else set()
+    if prints[extra] in done or (not extra and done):  # Each of the others brings what "" does.
         return
     STAMP.unlink(missing_ok=True)  # Should this be interrupted, the next start has to begin again.
     print("Installing into .venv (once, a minute or two) ...", flush=True)
@@ -213,7 +219,7 @@ def install(extra: str) -> None:
     # On all cores, where pip would use one; what it thinks of other people's code is not for our readers.
     run(PYTHON, "-m", "compileall", "-qq", "-j0", VENV, quiet=True)
     quiet_jupyterlab()
-    STAMP.write_text(fingerprint(extra, version))
+    STAMP.write_text("\n".join([*done, prints[extra]]))
 
 
 def quiet_jupyterlab() -> None:
