@@ -11,7 +11,7 @@ The slides come from the chapter's own cells and stored outputs, by rule:
 - Lists, tables and fenced texts stand on a slide, long ones on several.
 - Code stands on a slide; its output appears there at the next key, or on a slide of its own if both are long.
 - A picture has a slide of its own, with its alt text.
-- Imports, and what is tagged hide-cell or hide-input, are not shown.
+- Code before the first section, imports, and what is tagged hide-cell or hide-input, are not shown.
 
 A cell's own metadata win: ``{"slideshow": {"slide_type": ...}}`` with slide, subslide, fragment, skip, notes or
 "-", as everywhere in Jupyter. Such a cell is shown whole.
@@ -34,10 +34,11 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-WORDS = 30  # of prose on a slide, if its first sentence is shorter
+WORDS = 45  # of prose on a slide, if its first sentence is shorter
 LINES = 15  # of code and output on a slide
 LIST_WORDS, ROWS = 75, 7  # of a list, and of a table
-COLUMNS = 84  # of code, in the smallest type on a slide; longer lines are folded
+COLUMNS = 80  # of code, in the smallest type on a slide; longer lines are folded
+WIDTH, LARGEST = 1150, 34  # pixels that code has on a slide, and its largest type
 SENTENCE = re.compile(r"(?<=[.?!])[*_`\")]*\s+(?=[\"(*_`\[]*[A-Z0-9])")
 VERDICT = re.compile(r"F\d+[a-z]? (holds|does not|cannot|is not)")
 STYLE = HtmlFormatter(style="a11y-light", nowrap=True)
@@ -48,7 +49,7 @@ REVEAL = files("sphinx_revealjs") / "_static" / "revealjs"
 class Slide:
     """One slide: what is shown, as HTML, and the speaker's notes in Markdown."""
 
-    kind: str  # title, section, predict, prose, code, output or picture
+    kind: str  # title, section, predict, statement, prose, code, output or picture
     title: str = ""  # HTML
     body: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Deck:
         self.slides: list[Slide] = []
         self.heading = ""  # of this section, as HTML
         self.held = False  # Must it wait for the first result?
+        self.begun = False  # Has a section begun?
         self.prose: list[str] = []  # paragraphs that wait for the slide that they lead to
         for cell in cells:
             self.add(cell)
@@ -126,7 +128,7 @@ class Deck:
         """Begin a section."""
         level, _, text = block.partition(" ")
         until = next((n for n, other in enumerate(others) if other.startswith("#")), len(others))
-        self.heading = inline(text)
+        self.heading, self.begun = inline(text), level != "#"
         self.held = any(other.startswith("**Predict") for other in others[:until])
         if not self.held:
             kind = "title" if level == "#" else "section"
@@ -164,7 +166,7 @@ class Deck:
     def conclude(self) -> None:
         """Give prose that leads nowhere a slide of its own."""
         if self.prose:
-            slide = Slide("prose", self.shown_heading())
+            slide = Slide("statement", self.shown_heading())
             self.lead_in(slide)
             self.slides.append(slide)
 
@@ -174,7 +176,7 @@ class Deck:
 
     def add_code(self, cell: dict[str, Any], source: str) -> None:
         """Add a cell of code and its outputs."""
-        hidden = "hide-input" in cell["metadata"].get("tags", []) or only_imports(source)
+        hidden = "hide-input" in cell["metadata"].get("tags", []) or only_imports(source) or not self.begun
         found = list(outputs(cell))
         slide = Slide("code", self.shown_heading())
         self.lead_in(slide)
@@ -209,7 +211,7 @@ def split_prose(paragraphs: list[str]) -> tuple[str, list[str]]:
     end = max([end for end in ends if len(first[:end].split()) <= WORDS], default=ends[0])
     # What is emphasised must not be cut.
     end = next(e for e in ends if e >= end and first[:e].count("**") % 2 == 0)
-    while end < len(first) and first[end] in "*_`\")":
+    while end < len(first) and first[end] in '*_`")':
         end += 1
     rest = first[end:].strip()
     return first[:end], [rest, *others] if rest else others
@@ -255,8 +257,13 @@ def height(text: str) -> int:
 
 
 def code(source: str, name: str = "ipython3") -> str:
-    """Return code in colours."""
-    return f'<pre class="code">{highlight(source, get_lexer_by_name(name), STYLE).rstrip()}</pre>'
+    """Return code in colours, in type as large as its longest line allows."""
+    source = re.sub(r"\n{3,}", "\n\n", source)
+    longest = min(max(map(len, source.splitlines()), default=1), COLUMNS)
+    size = min(WIDTH / longest / 0.605, LARGEST)  # A letter is about 0.6 times as wide as it is high.
+    coloured = highlight(source, get_lexer_by_name(name), STYLE).rstrip()
+    lines = "".join(f"<span>{line}\n</span>" for line in coloured.splitlines())
+    return f'<pre class="code" style="--size: {size:.1f}px">{lines}</pre>'
 
 
 def outputs(cell: dict[str, Any]) -> Iterator[tuple[int, str]]:
@@ -277,18 +284,21 @@ def outputs(cell: dict[str, Any]) -> Iterator[tuple[int, str]]:
             yield height(line), text(line)
         else:
             said = (plain or "".join(output.get("text", ""))).strip()
-            lines = said.splitlines()
-            for first in range(0, len(lines), LINES):
-                part = "\n".join(lines[first : first + LINES])
-                yield height(part), code(part, "python3") if "highlight" in page else text(part)
+            lines = [line for line in said.splitlines() if line.strip() or "highlight" in page]
+            verdicts = all(VERDICT.match(line) for line in lines)
+            step = LINES // 2 if verdicts else LINES
+            for first in range(0, len(lines), step):
+                part = "\n".join(lines[first : first + step])
+                if verdicts:
+                    yield 2 * height(part), text(part, "p", "verdict")
+                else:
+                    yield height(part), code(part, "python3") if "highlight" in page else text(part)
 
 
-def text(said: str) -> str:
-    """Return what a cell said, verdicts larger than the rest."""
-    lines = [line for line in said.splitlines() if line.strip()]
-    if lines and all(VERDICT.match(line) for line in lines):
-        return "".join(f'<p class="verdict">{html.escape(line)}</p>' for line in lines)
-    return f'<pre class="said">{html.escape(said)}</pre>'
+def text(said: str, tag: str = "pre", kind: str = "said") -> str:
+    """Return what a cell said, each line of it in an element if these are paragraphs."""
+    lines = said.splitlines() if tag == "p" else [said]
+    return "".join(f'<{tag} class="{kind}">{html.escape(line)}</{tag}>' for line in lines)
 
 
 def without_links(page: str) -> str:
@@ -311,7 +321,7 @@ def make(path: Path) -> str:
         title=re.sub("<.*?>", "", slides[0].title),
         sections=sections,
         styles=[(REVEAL / "dist" / name).read_text("utf-8") for name in ("reset.css", "reveal.css")],
-        colours=STYLE.get_style_defs(".code"),
+        colours=STYLE.get_style_defs("pre.code"),
         scripts=[(REVEAL / name).read_text("utf-8") for name in ("dist/reveal.js", "plugin/notes/notes.js")],
         notes=without_links,
     )
