@@ -272,13 +272,19 @@ def projector(folder: Path) -> list[str]:
         file = folder / "settings" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(choices))
-    shutil.rmtree(folder / "workspaces", ignore_errors=True)
+    shutil.rmtree(folder / "workspaces", ignore_errors=True)  # what was open the last time
+    (folder / "workspaces").mkdir()
+    closed = {"collapsed": True, "visible": False, "widgets": []}
+    layout = {"layout-restorer:data": {"left": closed, "right": closed}}
+    workspace = {"data": layout, "metadata": {"id": "default"}}
+    # JupyterLab's name for the file of the layout in which it starts.
+    (folder / "workspaces" / "default-37a8.jupyterlab-workspace").write_text(json.dumps(workspace))
     places = {"user_settings_dir": "settings", "workspaces_dir": "workspaces"}
     return [f"--LabApp.{option}={folder / place}" for option, place in places.items()]
 
 
 def chapters(names: list[str]) -> list[Path]:
-    """Return the notebooks that are named, by a number such as 02, a file's name or a path; without names, all."""
+    """Return the notebooks of these numbers, file names or paths; without any, all."""
     every = {path.name: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     every |= {name.partition("_")[0]: path for name, path in every.items()}
     for name in names:

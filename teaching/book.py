@@ -2,9 +2,9 @@
 
     python teaching/book.py --to FOLDER NOTEBOOKS
 
-The front page has the table of all verdicts, from the outputs of the last chapter. A page is its notebook with
-small changes, made in a copy: what a cell gave as Markdown or as source becomes text of the page; solutions are
-folded; the links to the previous and the next chapter give way to the site's own.
+The front page has the table of all verdicts, from the outputs of the last chapter. A page is its notebook
+with small changes, made in a copy: what a cell gave as Markdown or as source becomes text of the page;
+solutions are folded; the links to the previous and the next chapter give way to the site's own.
 """
 
 import argparse
@@ -66,6 +66,7 @@ SETTINGS = {
     "myst_heading_slug_func": "book.slug",
     "html_theme": "sphinx_book_theme",
     "html_title": TITLE,
+    "html_sidebars": {"**": ["navbar-logo.html", "search-field.html", "sbt-sidebar-nav.html"]},
     "html_copy_source": False,
     "html_show_sphinx": False,
     "html_show_copyright": False,

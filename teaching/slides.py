@@ -4,17 +4,17 @@
 
 The slides come from the chapter's own cells and stored outputs, by rule:
 
-- A heading begins a section. Where its cell asks for a prediction, the question comes first, and the heading,
-  which is the answer, not before the section's first result.
-- Of prose, the first sentence stands on a slide, with those that follow up to WORDS words. The rest is for the
-  speaker's notes. What is said after a picture belongs to the notes of the picture.
+- A heading begins a section. Where its cell asks for a prediction, the question comes first, and the
+  heading, which is the answer, not before the section's first result.
+- Of prose, the first sentence stands on a slide, with those that follow up to WORDS words. The rest is for
+  the speaker's notes. What is said after a picture belongs to the notes of the picture.
 - Lists, tables and fenced texts stand on a slide, long ones on several.
 - Code stands on a slide; its output appears there at the next key, or on a slide of its own if both are long.
 - A picture has a slide of its own, with its alt text.
 - Code before the first section, imports, and what is tagged hide-cell or hide-input, are not shown.
 
-A cell's own metadata win: ``{"slideshow": {"slide_type": ...}}`` with slide, subslide, fragment, skip, notes or
-"-", as everywhere in Jupyter. Such a cell is shown whole.
+A cell's own metadata win: ``{"slideshow": {"slide_type": ...}}`` with slide, subslide, fragment, skip, notes
+or "-", as everywhere in Jupyter. Such a cell is shown whole.
 """
 
 import argparse
