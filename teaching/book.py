@@ -59,8 +59,6 @@ SETTINGS = {
     "extensions": ["myst_nb"],
     "nb_execution_mode": "off",
     "nb_ipywidgets_js": {},
-    "nb_code_prompt_show": "Show {type}",
-    "nb_code_prompt_hide": "Hide {type}",
     "myst_enable_extensions": [],
     "myst_heading_anchors": 3,
     "myst_heading_slug_func": "book.slug",
@@ -68,6 +66,7 @@ SETTINGS = {
     "html_title": TITLE,
     "html_sidebars": {"**": ["navbar-logo.html", "search-field.html", "sbt-sidebar-nav.html"]},
     "html_copy_source": False,
+    "html_show_search_summary": False,  # It fetches pages, which browsers refuse to do for files.
     "html_show_sphinx": False,
     "html_show_copyright": False,
     "html_static_path": [str(TEMPLATES / "book.css")],
@@ -96,6 +95,8 @@ def convert(notebook: dict[str, Any]) -> dict[str, Any]:
             cell["source"] = NEIGHBOURS.sub("", "".join(cell["source"]))
         elif "solution" in tags:
             tags.append("hide-cell")
+            prompts = {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide the solution"}
+            cell["metadata"]["mystnb"] = prompts
         texts = list(as_text(cell))
         if cell["cell_type"] == "code" and re.search(r"^labs\.", "".join(cell["source"]), re.MULTILINE):
             texts.append(LAB)

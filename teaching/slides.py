@@ -105,7 +105,7 @@ class Deck:
 
     def add_text(self, source: str) -> None:
         """Add a cell of text, block by block."""
-        blocks = split_blocks(source)
+        blocks, before = split_blocks(source), len(self.slides)
         for number, block in enumerate(blocks):
             if block.startswith("#"):
                 self.conclude()
@@ -121,7 +121,7 @@ class Deck:
         if self.slides and self.slides[-1].kind == "picture":
             self.slides[-1].notes += self.prose
             self.prose = []
-        elif blocks and self.slides and self.slides[-1].kind in ("title", "section"):
+        elif len(self.slides) > before and self.slides[-1].kind in ("title", "section"):
             self.lead_in(self.slides[-1])
 
     def open(self, block: str, others: list[str]) -> None:
@@ -183,7 +183,7 @@ class Deck:
         if not hidden:
             slide.body.append(code(source))
         room = 0 if hidden else LINES - height(source)
-        if not hidden or slide.body:
+        if slide.body:
             self.slides.append(slide)
         for lines, output in found:
             self.held = False
@@ -193,6 +193,7 @@ class Deck:
             else:
                 kind = "output" if lines else "picture"
                 self.slides.append(Slide(kind, self.heading, [output]))
+                room = 0  # What comes later is shown later.
 
 
 def split_blocks(source: str) -> list[str]:
@@ -286,7 +287,7 @@ def outputs(cell: dict[str, Any]) -> Iterator[tuple[int, str]]:
             said = (plain or "".join(output.get("text", ""))).strip()
             lines = [line for line in said.splitlines() if line.strip() or "highlight" in page]
             verdicts = all(VERDICT.match(line) for line in lines)
-            step = LINES // 2 if verdicts else LINES
+            step = 6 if verdicts else LINES
             for first in range(0, len(lines), step):
                 part = "\n".join(lines[first : first + step])
                 if verdicts:
