@@ -36,10 +36,12 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.txt"
 NOTEBOOKS, TEACHING, BUILD = ROOT / "notebooks", ROOT / "teaching", ROOT / "build"
-# Variables that bring in another Python's modules, or change what a program means, prints or waits for.
+# Variables that bring in another Python's modules, or change what a program means, prints or waits for; the
+# last has each of the many programs that the series starts compile its modules anew.
 MISLEADING = {f"PYTHON{name}" for name in ("HOME", "INSPECT", "OPTIMIZE", "PATH", "STARTUP", "WARNINGS")}
 MISLEADING |= {f"PYTHON{name}" for name in ("ASYNCIODEBUG", "MALLOCSTATS", "PROFILEIMPORTTIME", "VERBOSE")}
 MISLEADING |= {"PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "NUMBA_DISABLE_JIT"}
+MISLEADING |= {"PYTHONDONTWRITEBYTECODE"}
 # The user's settings of pip that say where packages come from. Others might send them past .venv.
 SOURCES = ["cert", "client-cert", "proxy", "trusted-host", "keyring-provider", "use-feature"]
 SOURCES += ["index-url", "extra-index-url", "find-links", "no-index", "only-binary"]
@@ -284,13 +286,13 @@ def projector(folder: Path) -> list[str]:
 
 
 def chapters(names: list[str]) -> list[Path]:
-    """Return the notebooks of these numbers, file names or paths; without any, all."""
-    every = {path.name: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
-    every |= {name.partition("_")[0]: path for name, path in every.items()}
+    """Return the chapters of these numbers, file names or paths; without any, all."""
+    found = {path.name: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    every = found | {name.partition("_")[0]: path for name, path in found.items()}
     for name in names:
-        if name not in every and not Path(name).is_file():
-            fail(f"there is no chapter {name}", "give its number, such as 02, or the path of a notebook")
-    return [every.get(name, Path(name).resolve()) for name in names] or sorted(set(every.values()))
+        if Path(name).name not in every:
+            fail(f"there is no chapter {name}", "give its number, such as 02")
+    return [every[Path(name).name] for name in names] or list(found.values())
 
 
 def slides(arguments: list[str]) -> int:
@@ -320,14 +322,13 @@ def parts() -> list[list[str]]:
     The notebooks go one after the other, so that none takes the time of another or finds its files. While the
     first of them need all cores, the second part does what waits most. All take about the same time.
     """
-    after = ("jobqueue_truth", "jobqueue_storm", "jobqueue_chaos")
     waits = ("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*")
-    found = [[path for name in names for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
-             for names in (after, waits)]  # fmt: skip
-    last, second = found[0], [path for path in found[1] if path not in found[0]]
-    counted = ["--cov=helpers", "--cov-report="]
-    others = ["tests", *(f"--ignore={path}" for path in last + second)]
-    return [[*counted, "notebooks", *map(str, last)], [*counted, *map(str, second)], [*counted, *others]]
+    second = [path for name in waits for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
+    last = ("test_jobqueue_truth", "test_jobqueue_storm", "test_jobqueue_chaos")  # they need cores, too
+    second.sort(key=lambda path: path.stem in last)
+    counted = ["--cov=helpers", "--cov-report="]  # not the notebooks, whose cells run in kernels
+    others = ["tests", *(f"--ignore={path}" for path in second)]
+    return [["notebooks"], [*counted, *map(str, second)], [*counted, *others]]
 
 
 def test(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ Instruments, for any chapter
     ways           who does the work: serial, threads, processes, asyncio, interpreters
     measure        fair comparison: rounds taken in turns, medians, intervals
     claims         a sentence, its evidence, its verdict; the register of the statements
-    show           a function's real source as a cell's output; a value in one line
+    show           a function's or a program's real source as a cell's output; a value in one line
     charts         every picture: its docstring says which module draws which
 
 Systems that chapters examine
@@ -34,18 +34,22 @@ Systems that chapters examine
 Experiments, each for one chapter
 
     experiments
-        sharing           01: shared and separate memory, lost updates, and the lock that saves them
-        accidents         01: a process or its master is killed, a thread crashes or raises an exception
+        accidents         01: a process or its master is killed, a master exits, a thread crashes or raises
         dead_workers      01: which pool of processes notices that a worker has died
-        worker_costs      01: the start of a worker, its memory when idle, a message to it and back
+        worker_costs      01b: a worker's start, memory and messages; idle ones by the thousand
+        growing_jobs      01b: from which size of a job on a process is as quick as a thread
+        thousands         01b: a thousand threads that all want a core at once
+        webservers        01b: three kinds of web server under the same load, and what a crash costs each
         oversubscription  02: more processes at work than there are cores
-        compiled          02: the same sum in NumPy and in machine code, with the GIL and without
-        freethreaded      02: the same in a Python without a GIL, where this computer has one
         overhead          02: what handing out a job costs, and what a serial part leaves of the speed-up
+        compiled          02b: the same sum in NumPy and in machine code, with the GIL and without
+        freethreaded      02b: the same in a Python without a GIL, where this computer has one
         decision          03: from what a job is like to who should do it
-        payloads          04: what a task carries: all that a file holds, or the path to it
+        two_programs      04: the tutorial's two programs, run as in two terminals, and who listens
+        ceiling           04b: how many tiny tasks one master hands out, the more workers ask
+        payloads          04b: what a task carries: all that a file holds, or the path to it
         chaos             05: a run of the queue in which workers are killed at random and replaced
-        wiretap           05: a relay that shows what passes on a line
+        wiretap           05b: a relay that shows what passes on a line
         verdicts          08: the verdicts that all chapters store, and where each was given
         pythons           08: what holds on which Python and system, by runs that are kept
 
@@ -55,6 +59,8 @@ Labs and exercises, for the learner's own hands
     labs           real threads and queues to drive
         steps             01: two real threads that run a line when they are told to
         step_lab          01: the buttons and the picture for them
+        rounds            02: the same work by one worker and by several, round by round
+        speed_lab         02: the buttons and the pictures for them
         crew              05: a real master, real workers, and a record of all that was seen
         queue_lab         05: the buttons and the picture for them
         frame             a lab's own thread, which acts and draws

@@ -49,11 +49,21 @@ def gil() -> bool:
 
 
 def lacks(
-    *, cores_needed: int = 1, start_method: str | None = None, with_gil: bool | None = None, program: str = ""
+    *,
+    cores_needed: int = 1,
+    start_method: str | None = None,
+    with_gil: bool | None = None,
+    program: str = "",
+    address: str = "",
+    signals: bool = False,
+    system: str = "",
 ) -> str:
     """Say in a few words what this computer lacks of what is needed; "" when it has everything.
 
-    For the ``needs`` of a claim. ``program`` is the name of a command, such as curl.
+    For the ``needs`` of a claim. ``program`` is the name of a command, such as curl; ``address`` is one at
+    which this computer can listen, such as 127.0.0.2 on Linux and Windows; ``signals`` are those that one
+    program sends to another and that can be handled there; ``system`` is the name of an operating system, as
+    ``platform.system`` gives it, such as Windows.
     """
     if cores() < cores_needed:
         return f"needs {cores_needed} cores, this process may use {cores()}"
@@ -63,6 +73,15 @@ def lacks(
         return "needs an interpreter with the GIL" if with_gil else "needs a free-threaded interpreter"
     if program and not shutil.which(program):
         return f"needs the program {program}"
+    if address:
+        try:
+            socket.create_server((address, 0)).close()
+        except OSError:
+            return f"needs the address {address}"
+    if signals and sys.platform == "win32":
+        return "this system sends programs no signal that they could handle"
+    if system and system != platform.system():
+        return f"needs {system}"
     return ""
 
 

@@ -1,22 +1,33 @@
-"""What is shown: a function's real source, so that no notebook holds a copy; a value in one line."""
+"""What is shown: real source, so that no notebook holds a copy; a value in one line."""
 
+import os
 import re
 import reprlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
 def source(thing: Callable[..., Any] | type) -> None:
-    """Show the source of a function or class, highlighted. Raises TypeError for anything else.
+    """Show the source of a function, a method or a class, highlighted. Raises TypeError for anything else.
 
     JupyterLab would break its lines anywhere, even within a word, to fit the pane; here they can be scrolled.
     """
     import inspect  # only here, as these take a while to import
-
-    from IPython.display import Code, display
+    from textwrap import dedent
 
     if not (inspect.isfunction(thing) or inspect.isclass(thing)):
         raise TypeError(f"thing: expected a function or a class, got {short(thing)}")
+    _show(dedent(inspect.getsource(thing)))
+
+
+def program(path: str | os.PathLike[str]) -> None:
+    """Show a file of Python, such as one to be run in a terminal. Raises OSError when it is not there."""
+    _show(Path(path).read_text("utf-8"))
+
+
+def _show(code: str) -> None:
+    from IPython.display import Code, display  # only here, as it takes a while to import
 
     class WholeLines(Code):
         def _repr_html_(self) -> str:
@@ -24,7 +35,7 @@ def source(thing: Callable[..., Any] | type) -> None:
             look = "white-space: pre; word-break: normal; overflow-x: auto"
             return html.replace("<pre>", f'<pre style="{look}">', 1)
 
-    display(WholeLines(inspect.getsource(thing), language="python"))  # type: ignore[no-untyped-call]
+    display(WholeLines(code, language="python"))  # type: ignore[no-untyped-call]
 
 
 class _Short(reprlib.Repr):

@@ -102,6 +102,12 @@ class Browser:
         """Run all cells from the menu."""
         self.menu("Run", "Run All Cells")
 
+    def wait_until_run(self) -> None:
+        """Wait until no cell waits to be run, or is at it."""
+        for _ in range(3):  # between two cells, the kernel is idle for a moment
+            self.page.get_by_text("(ipykernel) | Idle").wait_for(timeout=3 * PATIENCE)
+            self.page.wait_for_timeout(500)
+
     def button(self, name: str) -> Locator:
         """Return a button by its label."""
         return self.page.get_by_role("button", name=name)

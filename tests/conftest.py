@@ -25,6 +25,12 @@ def coverage_of_programs(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let coverage count in no program of a test in such a module, as others there run the same lines."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start a program as a user would, its output and its errors apart; it is ended with the test."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)

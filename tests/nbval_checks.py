@@ -24,7 +24,6 @@ from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from helpers import machine, ways
-from helpers.experiments import compiled, freethreaded
 
 SLOW = float(os.environ.get("HELPERS_SLOW", "4"))  # how much slower than an idle computer this one may be
 CELL, NOTEBOOK = 5 * SLOW, 25 * SLOW  # seconds
@@ -32,6 +31,7 @@ HARD = max(60.0, NOTEBOOK)  # seconds after which a notebook is ended: not befor
 TWICE = "HELPERS_TWICE" in os.environ  # run each cell twice, and then all once more, as learners do
 GONE = 2.0  # seconds after a kernel's end when none of its descendants may be alive
 MARK = "HELPERS_RUN"
+MAY_STAY = re.compile(r"pymp-|my_\w+\.py$|__pycache__$")  # what a notebook may leave in a folder
 
 # --- What a run leaves behind ------------------------------------------------------------------------
 
@@ -78,13 +78,15 @@ def left_behind(mark: str, known: frozenset[int] = frozenset()) -> list[str]:
 
 
 def files(folder: Path) -> set[str]:
-    """Return all files and folders in a folder, but those in which multiprocessing keeps its sockets.
+    """Return all files and folders in a folder, but those that a notebook may leave there.
 
-    A kernel ends its children before itself, and Jupyter ends the kernel when that takes long. It does, as
-    multiprocessing's resource tracker waits to be the last; so what is for ``atexit`` may stay undone.
+    A cell may write a module for its workers, my_something.py, which git ignores, as it does the compiled
+    form that Python keeps of it. multiprocessing's folders of sockets may stay, too: a kernel ends its
+    children before itself, and Jupyter ends the kernel when that takes long. It does, as multiprocessing's
+    resource tracker waits to be the last; so what is for ``atexit`` may stay undone.
     """
     found = {path.relative_to(folder) for path in folder.rglob("*")}
-    return {str(path) for path in found if not path.parts[0].startswith("pymp-")}
+    return {str(path) for path in found if not MAY_STAY.match(path.parts[0])}
 
 
 # --- What a cell says --------------------------------------------------------------------------------
@@ -98,6 +100,8 @@ def excuses(text: str) -> list[str]:
 
 def is_true(reason: str) -> bool:
     """Tell whether a claim's reason holds here; only reasons that the helpers can give are known."""
+    from helpers.experiments import compiled, freethreaded, thousands  # only here: Numba is slow to import
+
     wanted = re.match(r"needs (\d+) cores, ", reason)
     method = re.match(r"this system cannot start processes by (\w+)$", reason)
     lacks = [
@@ -106,8 +110,14 @@ def is_true(reason: str) -> bool:
         machine.lacks(with_gil=True),
         machine.lacks(with_gil=False),
         machine.lacks(program="curl"),
+        machine.lacks(address="127.0.0.2"),
+        machine.lacks(signals=True),
+        machine.lacks(system="Windows"),
         compiled.lacks(),
+        compiled.lacks_c(),
+        compiled.lacks_threads(),
         freethreaded.lacks(),
+        thousands.lacks(),
         ways.lacks("interpreters"),
     ]
     return reason in lacks

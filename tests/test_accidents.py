@@ -70,7 +70,8 @@ def errors(accident):
     return {job + 1: error for job, error in accident.trace.errors.items()}
 
 
-SCENES = [accidents.worker_killed, accidents.thread_crashes, accidents.thread_raises, accidents.master_killed]
+SCENES = [accidents.worker_killed, accidents.thread_crashes, accidents.thread_raises, accidents.master_killed,
+          accidents.master_exits]  # fmt: skip
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -139,6 +140,14 @@ def test_an_exception_in_a_thread_ends_this_thread_only():
     assert accident.trace.pids == {accident.trace.master}
 
 
+def test_a_master_that_exits_ends_its_daemon_and_waits_for_the_others():
+    accident = after(accidents.master_exits)
+    assert accident.finished == [1, 3]
+    assert accident.master_exit_code == 0
+    assert errors(accident) == {2: "died at work"}
+    assert all(span.finished >= accident.moment for span in accident.trace.spans)
+
+
 def test_of_a_killed_master_only_the_worker_that_watches_it_leaves():
     accident = after(accidents.master_killed)
     assert all(span.finished > accident.moment for span in accident.trace.spans[:2])
@@ -175,6 +184,7 @@ except KeyboardInterrupt:
 @pytest.mark.skipif(not POSIX, reason="Windows has no SIGINT to send to another program")
 @pytest.mark.parametrize("whole_group", [False, True], ids=["reader only", "Ctrl-C"])
 @pytest.mark.parametrize("scene", ["worker-killed", "thread-crashes", "master-killed"])
+@pytest.mark.usefixtures("uncounted")
 def test_an_interrupted_scene_leaves_nothing(scene, whole_group):
     """The reader waits at the first line of a worker at work, so that the interrupt comes before the end."""
     command = [sys.executable, "-c", INTERRUPTED.format(scene=scene)]

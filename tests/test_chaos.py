@@ -4,6 +4,7 @@ import random
 import signal
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 
 import psutil
@@ -12,6 +13,7 @@ from queue_helpers import until
 
 from helpers import jobqueue
 from helpers.experiments import chaos
+from helpers.traces import Span, Worker
 
 TASKS, TERMS = 60, 100_000
 
@@ -90,13 +92,39 @@ def test_the_seed_decides_when():
     assert [int(due // 16) for due in first] == list(range(5))
 
 
+def test_a_kill_falls_anywhere_in_a_task_but_keeps_nobody_waiting_for_long(monkeypatch):
+    class Crew:
+        pids = (7, 8)
+        added = 0
+
+        def add(self):
+            self.added += 1
+
+    class Process:
+        def __init__(self, pid):
+            self.kill = partial(killed.append, pid)
+
+    pauses, killed, crew = [], [], Crew()
+    monkeypatch.setattr(chaos.time, "sleep", pauses.append)
+    monkeypatch.setattr(chaos.psutil, "Process", Process)
+    reaper = chaos._Reaper(crew, random.Random(1), 100, 40)
+    for done in range(101):
+        seconds = 0.1 if done < 50 else 60.0
+        reaper.strike(done, Span(done, Worker(8, 8), 0.0, 0.0, seconds, seconds, 0.0))
+    assert killed == [8] * 40  # 7 has had no result
+    assert crew.added == len(pauses) == 40
+    assert min(pauses[:20]) < 0.03 < 0.07 < max(pauses[:20]) < 0.1
+    assert max(pauses) <= 0.5
+
+
 def test_of_an_interrupted_run_nothing_goes_on():
     def interrupt(*_):
         raise KeyboardInterrupt
 
     with jobqueue.launch_master() as master, jobqueue.launch_workers(master) as workers:
-        with pytest.raises(KeyboardInterrupt) as kept:  # as a notebook keeps what went wrong last
+        with pytest.raises(KeyboardInterrupt, match="has been interrupted") as kept:  # as a notebook keeps it
             chaos.run(master, workers, "pi_sum", [1000] * 50, kills=0, watch=interrupt)
+        assert kept.value.__suppress_context__  # what the interrupt fell into would fill a page
         assert kept.tb
         assert until(lambda: master.stats()[:2] == (0, 0))
 

@@ -441,7 +441,7 @@ def test_payloads_shows_sizes_and_times_on_logarithmic_axes(drawn):
     assert {upper.get_xscale(), upper.get_yscale(), lower.get_xscale(), lower.get_yscale()} == {"log"}
     assert [list(line.get_ydata()) for line in upper.lines] == list(tasks.values())
     assert [list(line.get_ydata()) for line in lower.lines] == list(times.values())
-    expected = {"bytes", "path", "10 kB", "100 MB", "100 ms", "size of the file", "size of the task"}
+    expected = {"bytes", "path", "10 kB", "100 MB", "100 ms", "size of the file", "data on the line"}
     assert {*expected, "time of the task"} <= set(texts(drawn[0]))
     assert "bytes: 10 kB with 10 kB, 100 MB with 100 MB. path: 88 bytes with 10 kB" in drawn[0].alt
     assert drawn[0].alt.endswith("path: 2.0 ms with 10 kB, 70 ms with 100 MB.")
@@ -543,6 +543,17 @@ def test_throughput_tells_each_rate(drawn):
     assert "1 worker: 310 tasks per second. 2 workers: 590 tasks per second." in drawn[0].alt
 
 
+def test_throughput_has_a_line_where_the_master_would_be_busy(drawn):
+    charts.throughput({1: 10.0, 2: 15.0}, TITLE, ceilings={1: 40.0, 2: 30.0})
+    (axes,) = drawn[0].figure.axes
+    lines = [line for collection in axes.collections for line in collection.get_segments()]
+    assert [(line[0, 1], line[1, 1]) for line in lines] == [(40, 40), (30, 30)]
+    assert axes.get_ylim()[1] > 40
+    assert "With 2 workers, one core of the master's is enough for 30." in drawn[0].alt
+    with pytest.raises(ValueError, match="ceilings: expected numbers of workers"):
+        charts.throughput({1: 10.0}, TITLE, ceilings={2: 30.0})
+
+
 def test_arrivals_rise_to_all_mails_and_tell_how_long_their_sender_waits(drawn):
     charts.arrivals(SENT, TITLE)
     page, queue = drawn[0].figure.axes
@@ -607,7 +618,7 @@ def test_a_timeline_under_a_board_ends_a_killed_worker_s_row_with_a_cross(drawn)
     assert [(path.vertices.min(axis=0)[0], path.vertices.max(axis=0)[0]) for path in hatched] == [
         pytest.approx((100, 250))  # from its last result to its end
     ]
-    assert {"process 1", "PID 101", "1", "3"} <= set(texts(drawn[0]))
+    assert {"process 1", "PID 101", "1", "3", "lost with it"} <= set(texts(drawn[0]))
 
 
 def test_a_timeline_ends_a_killed_worker_s_row_with_a_cross(drawn):

@@ -147,3 +147,35 @@ def test_without_numba_the_rest_works_and_it_says_so():
     )
     text = "needs Numba, which is not installed here"
     assert run_elsewhere(program).stdout.splitlines() == [f"4.0 {text}", text]
+
+
+def test_a_compiler_is_one_that_compiles(tmp_path):
+    if compiler := compiled.c_compiler():
+        source, library = tmp_path / "one.c", tmp_path / "one.so"
+        source.write_text("int one(void) { return 1; }")
+        subprocess.run([compiler, "-O3", "-shared", "-fPIC", source, "-o", library], check=True)
+        assert library.exists()
+    assert bool(compiler) != bool(compiled.lacks_c())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a program is a file with a mark there")
+def test_what_does_not_run_is_no_compiler(monkeypatch, tmp_path):
+    """As the ``cc`` of a Mac without Apple's tools; the next name may be a good one."""
+    for name, code in (("cc", 1), ("gcc", 0)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compiled.c_compiler() == str(tmp_path / "gcc")
+    (tmp_path / "gcc").write_text("no program")
+    assert compiled.c_compiler() == ""
+    assert compiled.lacks_c() == "needs a C compiler on the PATH, such as gcc"
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks"),
+    [("scipy-openblas", False), ("mkl-dynamic", False), ("accelerate", True), ("", True)],
+)
+def test_only_libraries_that_use_threads_are_said_to(monkeypatch, name, lacks):
+    settings = {"Build Dependencies": {"blas": {"name": name}}}
+    monkeypatch.setattr("numpy.show_config", lambda mode: settings if name else {})
+    assert compiled.lacks_threads() == ("needs NumPy with OpenBLAS or MKL" if lacks else "")

@@ -203,14 +203,6 @@ def test_a_certificate_is_never_overwritten_nor_made_up(tmp_path):
     assert engine.load(tmp_path).require_encryption
 
 
-def test_the_certificate_goes_with_its_cluster():
-    with engine.launch(workers=1, tls=True) as cluster:
-        files = cluster.certificates
-        assert len(files) == 2
-        assert all(file.exists() for file in files)
-    assert not files[0].parent.exists()
-
-
 # --- TLS connections that break ---
 
 BREAKER = """
@@ -284,11 +276,15 @@ def test_tornado_closes_tls_connections_as_our_repair_expects(monkeypatch):
 
 
 def test_clusters_with_tls_start_and_work_again_and_again():
-    """Where OpenSSL is older, nothing has to be repaired, so that one is enough."""
+    """Each takes its certificate along. Where OpenSSL is older, nothing has to be repaired: one is enough."""
     for _ in range(3 if ssl.OPENSSL_VERSION_INFO >= (3, 4) else 1):
         with engine.launch(workers=2, tls=True) as cluster:
+            files = cluster.certificates
+            assert len(files) == 2
+            assert all(file.exists() for file in files)
             futures = cluster.client.map(square, range(10))
             assert cluster.client.gather(futures) == [n * n for n in range(10)]
+        assert not files[0].parent.exists()
 
 
 # --- What it costs ---

@@ -11,7 +11,8 @@ import psutil
 import pytest
 from queue_helpers import GONE, HERE, SOON, Address, Gate, Start, ended, first_line, gone, until
 
-from helpers import jobqueue
+from helpers import jobqueue, programs
+from helpers.jobqueue import launch
 
 ARTICLE = Path(__file__).parent / "article"
 
@@ -116,6 +117,24 @@ def test_workers_are_added_and_are_like_the_others(master: jobqueue.Master) -> N
     assert list(workers.lines()) == []
     with pytest.raises(jobqueue.QueueError, match="stopped: launch new ones"):
         workers.add()
+
+
+def test_workers_whose_start_is_interrupted_are_ended(
+    master: jobqueue.Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[programs.Program] = []
+    really_start = launch._start_worker
+
+    def start(*arguments: Any) -> programs.Program:
+        if started:
+            raise KeyboardInterrupt
+        started.append(really_start(*arguments))
+        return started[0]
+
+    monkeypatch.setattr(launch, "_start_worker", start)
+    with pytest.raises(KeyboardInterrupt):
+        jobqueue.launch_workers(master, 2)
+    assert started[0].exit_code is not None
 
 
 def test_workers_never_wait_for_a_reader(master: jobqueue.Master) -> None:

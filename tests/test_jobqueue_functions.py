@@ -30,6 +30,7 @@ def test_a_function_of_an_allowed_module_runs(file: Path) -> None:
     with jobqueue.launch_master() as master, jobqueue.launch_workers(master, 2, allow=["my_tasks"]):
         assert list(master.map("my_tasks:power", [2, 3], timeout=SOON)) == [4, 9]
         assert list(master.map("square", [4], timeout=SOON)) == [16]
+    assert [file] == list(file.parent.iterdir())  # no compiled form is left beside it
 
 
 @pytest.mark.usefixtures("file")

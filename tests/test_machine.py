@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -179,6 +180,7 @@ def test_gil_of_an_ordinary_and_of_a_free_threaded_interpreter(monkeypatch):
 @pytest.mark.parametrize("start_method", [None, *multiprocessing.get_all_start_methods()])
 def test_nothing_is_lacking(start_method):
     assert machine.lacks() == ""
+    assert bool(machine.lacks(signals=True)) == (sys.platform == "win32")
     has = machine.lacks(cores_needed=machine.cores(), start_method=start_method, with_gil=machine.gil())
     assert has == ""
 
@@ -186,6 +188,10 @@ def test_nothing_is_lacking(start_method):
 def test_what_is_lacking_is_said(monkeypatch):
     have = machine.cores()
     assert machine.lacks(cores_needed=have + 1) == f"needs {have + 1} cores, this process may use {have}"
+    assert machine.lacks(address="127.0.0.1") == ""
+    assert machine.lacks(address="192.0.2.1") == "needs the address 192.0.2.1"
+    assert machine.lacks(system="Plan 9") == "needs Plan 9"
+    assert machine.lacks(system=platform.system()) == ""
     assert machine.lacks(start_method="magic") == "this system cannot start processes by magic"
     monkeypatch.setattr(machine, "gil", lambda: True)
     assert machine.lacks(with_gil=False) == "needs a free-threaded interpreter"

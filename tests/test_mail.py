@@ -319,6 +319,7 @@ def test_a_line_of_the_log_that_is_still_being_written_is_left_out(post):
 # --- By the queue ------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_what_is_refused_for_a_while_arrives_once():
     with (
         servers.mail(greylist=0.3) as server,
@@ -333,6 +334,7 @@ def test_what_is_refused_for_a_while_arrives_once():
         assert master.stats().retried >= len(mails)
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_what_is_refused_for_good_is_shelved_with_the_server_s_words(strict):
     with (
         jobqueue.launch_master(attempts=2, retry_delay=0.01) as master,
@@ -348,6 +350,7 @@ def test_what_is_refused_for_good_is_shelved_with_the_server_s_words(strict):
     assert "no such mailbox here" in shelved.errors[0]
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_a_task_whose_mail_one_of_its_recipients_does_not_get_is_shelved(strict):
     with jobqueue.launch_master(attempts=1) as master, jobqueue.launch_workers(master):
         both = letter(strict, recipient="customer1@example.org, customer3@example.org")
@@ -355,6 +358,7 @@ def test_a_task_whose_mail_one_of_its_recipients_does_not_get_is_shelved(strict)
     assert "customer3@example.org: no such mailbox here" in trace.errors[0]
 
 
+@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize("drop", [False, True])
 def test_a_worker_that_dies_before_it_reports_sends_twice_with_one_message_id(drop):
     start = partial(jobqueue.launch_master, lease=0.5)

@@ -184,6 +184,7 @@ def two_threads_beside_busy_neighbours(random):
     return random.triangular(1.0, 1.45, 1.22)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("noise", "decided"), [({"spread": 0.05}, 0.99), ({"slow": 0.1}, 0.5)])
 @pytest.mark.parametrize(
     ("ratio", "bound", "above"),
@@ -195,6 +196,7 @@ def test_with_a_margin_no_verdict_is_wrong(ratio, bound, above, noise, decided):
     assert found[above] >= decided * 2000
 
 
+@pytest.mark.no_cover
 def test_at_the_bound_verdicts_are_as_rare_as_stated():
     found = verdicts(1.2, ratio=lambda random: 1.2, spread=0.1, slow=0.1, error=0.05)
     assert 0 < found[True] + found[False] < 0.05 * 2000

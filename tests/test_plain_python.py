@@ -30,7 +30,23 @@ SEEN = {
         asyncio.run async-def await asyncio.gather|asyncio.TaskGroup asyncio.Semaphore asyncio.to_thread
         concurrent.futures.ThreadPoolExecutor queue.Queue(maxsize=) os.fsync cProfile.Profile|cProfile
         """,
+    "04": """
+        multiprocessing.managers.BaseManager.register() .start() .connect() .shutdown() .get_server()
+        .serve_forever queue.Empty multiprocessing.AuthenticationError __name__=="__main__"
+        multiprocessing.Manager() .dict() .Lock()
+        """,
+    "05": """
+        .lend() .heartbeat() .record() signal.signal subprocess.Popen
+        sqlite3.connect pickle.dumps def-__reduce__
+        """,
+    "06": """
+        smtplib.SMTP .send_message() email.message.EmailMessage smtplib.SMTPRecipientsRefused time.sleep
+        """,
+    "07": """
+        distributed.LocalCluster distributed.Client .map() .gather() .submit() distributed.as_completed
+        """,
 }
+PROGRAMS = ("04",)  # chapters whose plain Python stands in programs, which are run on their own
 
 
 @cache
@@ -63,6 +79,8 @@ def calls(tree: ast.AST, known: dict[str, str]) -> Iterator[str]:
                 yield "async-def"
             case ast.Await():
                 yield "await"
+            case ast.FunctionDef(name="__reduce__"):
+                yield "def-__reduce__"
             case ast.If(test=ast.Compare()) if "__name__" in ast.unparse(node.test):
                 yield '__name__=="__main__"'
             case ast.Call():
@@ -95,6 +113,9 @@ def seen(sources: list[str]) -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "show.source":
                 found |= set(calls(ast.parse(shown(ast.unparse(node.args[0]), known)), dict(known)))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "show.program":
+                program = NOTEBOOKS[0].parent / ast.literal_eval(node.args[0])
+                found |= set(calls(ast.parse(program.read_text("utf-8")), {}))
     return found
 
 
@@ -131,7 +152,7 @@ def test_what_is_only_in_prose_or_in_a_comment_is_not_seen():
 
 # --- Alone -------------------------------------------------------------------------------------------
 
-PLAIN = [path for path in NOTEBOOKS if path.name.partition("_")[0].rstrip("b") in SEEN]
+PLAIN = [path for path in NOTEBOOKS if path.name[:2] in SEEN.keys() - set(PROGRAMS)]
 
 
 def alone(path: Path) -> nbformat.NotebookNode:
@@ -151,7 +172,7 @@ def alone(path: Path) -> nbformat.NotebookNode:
                 ours |= of_helpers
                 cell.source = "\n".join(ast.unparse(line) for line in lines if imports(line, False))
             if {node.id for node in names} & ours:
-                ours |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+                ours |= {node.id for node in names if isinstance(node.ctx, ast.Store)} - {"_"}
                 ours |= {line.name for line in lines if isinstance(line, ast.FunctionDef | ast.ClassDef)}
             else:
                 kept.append(cell)

@@ -350,6 +350,7 @@ def test_what_would_make_the_tests_mean_something_else_is_not_handed_on(ready):
 
 
 MEANINGS = ["PYTHONASYNCIODEBUG", "PYTHONMALLOCSTATS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "NUMBA_DISABLE_JIT"]
+MEANINGS += ["PYTHONDONTWRITEBYTECODE"]  # which makes them slow
 SETTINGS = dict.fromkeys(MEANINGS, "1") | {
     "PYTEST_ADDOPTS": "--no-such-option",
     "PYTEST_PLUGINS": "no_such_plugin",

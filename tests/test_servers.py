@@ -256,7 +256,7 @@ def test_only_this_machine_can_reach_a_server_of_any_kind(three, kind):
     assert {tuple(c.laddr) for c in found if c.status == psutil.CONN_LISTEN} == {address(three[kind].url)}
 
 
-@pytest.mark.parametrize("kind", ["pre-fork", "hybrid"])
+@KINDS
 def test_a_crash_costs_what_its_process_had_in_hand_and_the_master_replaces_it(kind):
     with servers.serving(kind) as server:
         known = server.pids
@@ -267,19 +267,42 @@ def test_a_crash_costs_what_its_process_had_in_hand_and_the_master_replaces_it(k
         assert len(server.pids) == len(known)
 
 
-def test_a_crash_costs_a_threaded_server_everything_from_then_on():
+def test_who_is_in_hand_of_the_process_that_crashes_is_lost():
+    """Three of four workers wait; the fourth takes the crash."""
+    lost = {}
+    for kind in servers.KINDS:
+        with servers.serving(kind) as server, ThreadPoolExecutor(1) as clients:
+            waiting = clients.submit(servers.load, server.url + "?wait=1.5", 3, 3)
+            time.sleep(0.7)
+            servers.outage(server.url)
+            lost[kind] = waiting.result().lost
+    assert lost == {"pre-fork": 0, "threaded": 3, "hybrid": 1}
+
+
+@KINDS
+def test_an_outage_ends_with_an_answer(kind):
+    with servers.serving(kind) as server:
+        known = server.pids
+        seconds, pid = servers.outage(server.url)
+        assert 0 < seconds < 30
+        assert pid in server.pids
+        assert kind != "threaded" or pid not in known
+        assert someone_new_answers(server.url, known)
+
+
+def test_an_outage_that_does_not_end_is_an_error():
     with servers.serving("threaded") as server:
-        before = server.pids
-        load = servers.load(server.url, requests=100, crash_at=50)
-        assert THREADS["hybrid"] < load.lost < 100
-        assert len(load.latencies) + load.lost == 100
-        after = servers.load(server.url, requests=5)
-        assert (after.latencies, after.lost, after.pids) == ((), 5, frozenset())
-        assert are_gone(before)
-        assert server.pids == set()
-        assert server.memory().bytes == 0
-        with pytest.raises(ConnectionRefusedError):
-            connect(server.url)
+        url = server.url
+    with pytest.raises(RuntimeError, match=f"{url} did not answer after a crash"):
+        servers.outage(url)
+
+
+@KINDS
+def test_every_kind_has_one_master_and_its_workers(three, kind):
+    """And two more, of multiprocessing's own, where a fork server forks them."""
+    workers = 4 // THREADS[kind]
+    own = {"forkserver": 2, "spawn": 1 if os.name == "posix" else 0, "fork": 0}
+    assert len(three[kind].pids) == 1 + workers + own[children.default_start_method()]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,20 @@ def test_the_real_source_is_shown(thing, capsys):
     assert inspect.getsource(thing) in capsys.readouterr().out
 
 
+def test_the_real_source_of_a_program_is_shown(tmp_path, capsys):
+    program = tmp_path / "a.py"
+    program.write_text("x = 'ä'\n", "utf-8")
+    show.program(program)
+    assert capsys.readouterr().out.strip() == "x = 'ä'"
+    with pytest.raises(FileNotFoundError):
+        show.program(tmp_path / "b.py")
+
+
+def test_a_method_is_shown_without_its_class_s_margin(capsys):
+    show.source(jobqueue.Board.heartbeat)
+    assert capsys.readouterr().out.startswith("def heartbeat(self")
+
+
 def test_no_line_of_the_source_is_broken(monkeypatch):
     """JupyterLab breaks lines anywhere, so that the element itself must say what is to be done."""
     caught = []

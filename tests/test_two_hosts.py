@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -27,9 +28,13 @@ from helpers.traces import Span, Trace, Worker
 
 NEAR, FAR = "10.0.0.1", "10.0.0.2"  # those in the docstring of the engine's program
 HOSTS = {"near": NEAR, "far": FAR}
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 AHEAD = 5000  # seconds that the clock on the far host is ahead where it has one of its own
 OUT = 5  # seconds that a cable is out
 TASKS, TERMS = 16, 1_000_000  # about a tenth of a second each
+
+# A task that needs no core, for stories in which a cable is out: long enough for a very busy computer.
+NAP, NAPS = ("naps:nap", 5), "import time\ndef nap(tenths): time.sleep(tenths / 10); return tenths"
 
 # The pipe to its input closes when we end, however that is. It kills what runs on the hosts and removes them.
 GUARD = 'cat; for host; do kill -9 $(ip netns pids "$host"); ip netns delete "$host"; done 2>/dev/null'
@@ -63,8 +68,10 @@ class Network:
         self.switch = f"{run}-switch"
         self.spaces = {host: f"{run}-{host}" for host in HOSTS}
         self.folder, self.started, self.clocks = folder, [], {}
+        self.path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
         self.key_file = folder / "key"
         self.key_file.write_text(secrets.token_hex(32))
+        (folder / "naps.py").write_text(NAPS)
         guard = ["sh", "-c", GUARD, "sh", self.switch, *self.spaces.values()]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         try:
@@ -123,7 +130,7 @@ class Network:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            env={**os.environ, "TMPDIR": str(self.folder)},
+            env={**os.environ, "TMPDIR": str(self.folder), "PYTHONPATH": self.path},
         )
         self.started.append(program)
         return program
@@ -140,14 +147,15 @@ class Network:
     def worker(self, host, where):
         """Start a worker on a host and wait until it is connected."""
         address = ["--host", where[0], "--port", where[1], "--key-file", self.key_file]
-        program = self.start(host, "-m", "helpers.jobqueue.worker", *address)
+        program = self.start(host, "-m", "helpers.jobqueue.worker", *address, "--allow=naps")
         assert program.stdout.readline() == f"connected to {':'.join(where)}\n", program.stderr.read()
         return program
 
-    def client(self, host, where, tasks=TASKS, terms=TERMS):
+    def client(self, host, where, tasks=TASKS, task=("pi_sum", TERMS)):
         """Start a client on a host and wait until it has given its tasks to the master."""
         quiet = ["-W", "ignore:no worker is connected"]  # yet
-        arguments = [*where, self.key_file, "pi_sum", *[str(terms)] * tasks]
+        function, number = task
+        arguments = [*where, self.key_file, function, *[str(number)] * tasks]
         program = self.start(host, *quiet, "-c", CLIENT, *arguments)
         assert program.stdout.readline() == "given\n", program.stderr.read()
         return program
@@ -230,7 +238,7 @@ def clocks_differ(network):
 def cable_out_for_less_than_a_lease(network):
     """Everybody but the master is cut off, and waits."""
     _, where = network.master(lease=6 * OUT)
-    client = network.client("far", where)
+    client = network.client("far", where, task=NAP)
     far = [network.worker("far", where) for _ in range(2)]
     first = [one_span(client)]
     network.pull_cable()
@@ -248,7 +256,7 @@ def cable_out_for_longer_than_a_lease(network):
     _, where = network.master(lease=OUT / 3)
     near = network.worker("near", where)
     near.send_signal(signal.SIGSTOP)  # until the far one has work in its hands
-    client = network.client("near", where)
+    client = network.client("near", where, task=NAP)
     far = network.worker("far", where)
     first = [one_span(client)]
     network.pull_cable()
@@ -271,7 +279,7 @@ def cable_out_for_good(network):
     """Who is cut off finds out and leaves; the near worker does the rest."""
     master, where = network.master(lease=OUT / 3)
     before = psutil.Process(master.pid).num_fds()
-    client, lost = network.client("near", where), network.client("far", where, tasks=1)
+    client, lost = network.client("near", where, task=NAP), network.client("far", where, tasks=1, task=NAP)
     far = [network.worker("far", where) for _ in range(2)]
     first = [one_span(client)]
     network.pull_cable()
@@ -293,6 +301,18 @@ def cable_out_for_good(network):
     near.wait()
     # The master too closes its side of all connections through that cable.
     assert wait_until(lambda: psutil.Process(master.pid).num_fds() <= before)
+
+
+def the_tutorials_two_programs(network):
+    """A master of the near host, and a worker of the far one: ten tasks there, ten results back."""
+    master = network.start("near", NOTEBOOKS / "task_master.py", NEAR, "50000", "100")
+    assert master.stdout.readline() == f"master: the queues are at {NEAR}, port 50000\n", master.stderr.read()
+    worker = network.start("far", NOTEBOOKS / "task_worker.py", NEAR, "50000")
+    for program, last in ((worker, "worker: no more tasks"), (master, "master: result")):
+        said, errors = program.communicate(timeout=200)
+        assert (program.returncode, errors) == (0, "")
+        assert said.splitlines()[-1].startswith(last)
+        assert len(said.splitlines()) >= 10
 
 
 def engine(network):
@@ -331,6 +351,7 @@ STORIES = [
     cable_out_for_less_than_a_lease,
     cable_out_for_longer_than_a_lease,
     cable_out_for_good,
+    the_tutorials_two_programs,
     engine,
     engine_with_tls,
 ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import itertools
 import multiprocessing
 import os
 import queue
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from helpers import jobs, ways
+from helpers import clocked, jobs, ways
 from helpers.traces import Worker
 from helpers.ways import cores, interpreters
 
@@ -188,6 +190,18 @@ def test_an_unknown_start_method_is_refused(monkeypatch):
         ways.run([os.getpid], "processes")
 
 
+def test_a_reading_that_was_interrupted_is_left_out(monkeypatch):
+    """Between the two clocks the thread may lose its core, or collect garbage for a hundredth of a second."""
+    watch = clocked.Watch()
+    now = itertools.count(time.perf_counter() + 1, 0.001)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
+    watch.tick()
+    assert watch.samples == []
+    monkeypatch.setattr(time, "perf_counter", lambda: 10.0**9)
+    watch.tick()
+    assert [at for at, _ in watch.samples] == [10.0**9]
+
+
 def test_the_switch_interval_is_put_back():
     before = sys.getswitchinterval()
 
@@ -201,13 +215,25 @@ def test_the_switch_interval_is_put_back():
     assert sys.getswitchinterval() == before
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1e-9, 11, "0.005", None, float("nan")])
+def test_without_a_block_the_switch_interval_is_set_at_once_and_says_so():
+    before = sys.getswitchinterval()
+    try:
+        said = repr(ways.switch_interval(0.05))
+        assert sys.getswitchinterval() == pytest.approx(0.05)
+        assert said == (
+            f"<switch interval of 0.05 s from now on; ways.switch_interval({before:g}) sets it back>"
+        )
+    finally:
+        ways.switch_interval(before)
+    assert sys.getswitchinterval() == before
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1e-9, 11, "0.005", None, float("nan"), True])
 def test_a_wrong_switch_interval_is_refused(wrong):
-    with (
-        pytest.raises(ValueError, match=f"seconds: expected 0.000001 to 10, got {wrong!r}"),
-        ways.switch_interval(wrong),
-    ):
-        pass
+    before = sys.getswitchinterval()
+    with pytest.raises(ValueError, match=f"seconds: expected 1e-06 to 10 seconds, got {wrong!r}"):
+        ways.switch_interval(wrong)
+    assert sys.getswitchinterval() == before
 
 
 # --- One thread with an event loop ---------------------------------------------------------------------

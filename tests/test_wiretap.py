@@ -66,3 +66,13 @@ def test_a_visitor_finds_the_line_closed_where_no_server_is():
         nowhere = server.getsockname()
     with wiretap.tapped(*nowhere) as tap, socket.create_connection((tap.host, tap.port), 10) as line:
         assert line.recv(1) == b""
+
+
+def test_what_is_not_kept_is_counted(echo):
+    with wiretap.tapped(*echo, keep=False) as tap, socket.create_connection((tap.host, tap.port), 10) as line:
+        line.sendall(b"x" * 100_000)
+        line.shutdown(socket.SHUT_WR)
+        back = b"".join(iter(lambda: line.recv(4096), b""))
+    assert len(back) == 100_000
+    assert tap.passed == 200_000
+    assert not tap.heard.strip()

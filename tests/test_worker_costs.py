@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from helpers import programs
+from helpers import machine, programs
 from helpers.experiments import worker_costs
 
 POSIX = os.name == "posix"
@@ -28,6 +29,61 @@ def test_an_idle_process_has_megabytes_to_itself_and_an_idle_thread_far_less():
     assert 0 <= memory["thread"] < MEBIBYTE
     assert MEBIBYTE < memory["spawn"] < 100 * MEBIBYTE
     assert memory["thread"] < min(memory[method] for method in multiprocessing.get_all_start_methods())
+
+
+def test_idle_threads_cost_more_memory_the_more_they_are():
+    idle = worker_costs.idle_threads(most=400)
+    assert (idle.wanted, idle.started) == (400, 400)
+    assert idle.projected > 400
+    assert list(idle.memory) == [100, 200, 300, 400]
+    assert sorted(idle.memory.values()) == list(idle.memory.values())
+    assert idle.memory[400] < 400 * MEBIBYTE
+
+
+def test_no_more_threads_are_wanted_than_three_quarters_of_what_fits(monkeypatch):
+    few = machine.Capacity({"pids.max": 40})
+    monkeypatch.setattr(machine, "capacity", lambda *_: few)
+    assert worker_costs._idle_threads("400")[:3] == (40, 30, 30)
+
+
+def test_threads_that_the_system_refuses_are_not_counted(monkeypatch):
+    monkeypatch.setattr(worker_costs, "_idle_thread", lambda: 1)
+    monkeypatch.setattr(machine, "capacity", lambda *_: machine.Capacity({"pids.max": 40}))
+    start, left = threading.Thread.start, iter(range(10))
+
+    def refuse(thread):
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert worker_costs._idle_threads("400")[:3] == (40, 30, 10)
+
+
+@pytest.mark.skipif(machine.lacks(start_method="fork") != "", reason="needs fork")
+@pytest.mark.parametrize("files", [20, 60])
+def test_processes_end_at_the_limit_on_open_files(files):
+    limited = worker_costs.limited_processes(files)
+    assert limited.projected == files // 2
+    assert limited.as_projected
+    assert "Too many open files" in limited.error
+
+
+@pytest.mark.parametrize(("started", "as_projected"), [(31, False), (30, True), (28, True), (27, False)])
+def test_as_projected_is_the_number_or_up_to_two_before(started, as_projected):
+    assert worker_costs.Limited(30, started, "").as_projected is as_projected
+
+
+@pytest.mark.parametrize(
+    ("measure", "complaint"),
+    [
+        (lambda: worker_costs.idle_threads(3), "most: "),
+        (lambda: worker_costs.limited_processes(9), "files: "),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(measure, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        measure()
 
 
 def test_private_memory_counts_what_is_one_s_own(monkeypatch):

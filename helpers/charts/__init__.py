@@ -28,6 +28,7 @@ from helpers.charts.mails import arrivals, attempts
 from helpers.charts.runs import cpu_shares, timeline, timelines
 from helpers.charts.sizes import crossing, payloads
 from helpers.charts.speed import amdahl, scaling, speedups
+from helpers.charts.style import collect
 from helpers.charts.tiles import verdicts
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "attempts",
     "bars",
     "board",
+    "collect",
     "costs",
     "cpu_shares",
     "crossing",

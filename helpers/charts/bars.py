@@ -87,15 +87,34 @@ def panels(rows: dict[str, Mapping[str, float | None]], title: str, *, shown: bo
             axes.remove()
 
 
-def throughput(rates: dict[int, float], title: str, *, shown: bool | None = True) -> None:
-    """Show tasks per second against workers; the dashed bars are n times the rate of one worker."""
+def throughput(
+    rates: dict[int, float],
+    title: str,
+    *,
+    ceilings: dict[int, float] | None = None,
+    shown: bool | None = True,
+) -> None:
+    """Show tasks per second against workers; the dashed bars are n times the rate of one worker.
+
+    ``ceilings`` are the tasks per second, by the same numbers of workers, that one core of the master's is
+    enough for, and become a line above each bar.
+    """
     check_dict("rates", rates, float | int)
     check_positive("rates", [*rates, *rates.values()])
+    ceilings = ceilings or {}
+    if not ceilings.keys() <= rates.keys():
+        raise ValueError(f"ceilings: expected numbers of workers of rates, got {sorted(ceilings)}")
+    check_positive("ceilings", [1, *ceilings.values()])
     workers = sorted(rates)
     values = [rates[n] for n in workers]
     ideal = [values[0] * n / workers[0] for n in workers]
     alt = " ".join(f"{count(n, 'worker')}: {short(rates[n])} tasks per second." for n in workers)
+    alt += "".join(
+        f" With {count(n, 'worker')}, one core of the master's is enough for {short(rate)}."
+        for n, rate in sorted(ceilings.items())
+    )
     top = min(1.1 * max(values + ideal), 2 * max(values))  # an ideal far above the data would press them flat
+    top = max([top, *(1.15 * rate for rate in ceilings.values())])
     with picture(title, alt, 4.6, shown=shown) as figure:
         axes = figure.subplots()
         axes.set(xlabel="workers", ylabel="tasks per second", ylim=(0, top))
@@ -105,6 +124,13 @@ def throughput(rates: dict[int, float], title: str, *, shown: bool | None = True
         axes.grid(False, axis="x")
         axes.bar(range(len(workers)), values, 0.8, color=LOOKS["processes"].color)
         axes.bar(range(len(workers)), ideal, 0.8, fill=False, edgecolor=GREY, linestyle="--", linewidth=2)
+        for x, n in enumerate(workers):
+            if n in ceilings:
+                axes.hlines(ceilings[n], x - 0.4, x + 0.4, color="black", linewidth=3)
+        if ceilings:
+            place = (workers.index(min(ceilings)) - 0.4, max(ceilings.values()))
+            text = "one core of the master's, always busy"
+            note(axes, text, place, (0, 6), ha="left", weight="bold", path_effects=HALO)
         for x, value in enumerate(values):
             _write_rate(axes, x, value, inside=value > 0.12 * top)
         if len(values) > 1:

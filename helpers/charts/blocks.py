@@ -134,7 +134,7 @@ def draw_kills(axes: Axes, trace: Trace, kills: Mapping[int, float], size: float
             results = [span.finished for span in trace.spans if span.worker == worker]
             begin = min((max(results) - trace.start) / size, end) if results else end
             place = (row - _THICK / 2, _THICK)
-            axes.broken_barh([(begin, end - begin)], place, facecolors="none", edgecolor=RED, hatch="//")
+            axes.broken_barh([(begin, end - begin)], place, facecolors=light(RED), edgecolor=RED, hatch="//")
             _draw_cross(axes, end, row)
 
 

@@ -76,7 +76,7 @@ def _draw(
         for axes in panels:
             for moment in moments.values():
                 axes.axvline(moment / UNITS[name], color=RED, linewidth=2, zorder=1.6)
-        _explain(figure, bool(kills))
+        _explain(figure, bool(kills), trace is not None)
 
 
 def _draw_states(axes: Axes, times: list[float], samples: Sequence[Reading]) -> None:
@@ -95,11 +95,15 @@ def _solid(trace: Trace) -> Trace:
     return replace(trace, spans=tuple(replace(span, cpu=span.seconds, samples=()) for span in trace.spans))
 
 
-def _explain(figure: Figure, kills: bool) -> None:
+def _explain(figure: Figure, kills: bool, rows: bool) -> None:
     keys: list[Any] = [Patch(color=color, label=state) for state, color in _STATES.items()]
     if kills:
         keys.append(Line2D([], [], color=RED, linewidth=2, label="a worker is killed"))
-    figure.legend(handles=keys, loc="outside lower left", ncols=len(keys), borderpad=0, borderaxespad=0.4)
+        keys += [Patch(fc=light(RED), ec=RED, hatch="//", label="lost with it")] * rows
+    size: dict[str, Any] = {"fontsize": 13, "columnspacing": 1.2, "handlelength": 1.6}
+    figure.legend(
+        handles=keys, loc="outside lower left", ncols=len(keys), borderpad=0, borderaxespad=0.4, **size
+    )
 
 
 def _story(samples: Sequence[Reading], kills: Mapping[int, float], zero: float) -> str:

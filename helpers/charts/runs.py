@@ -31,8 +31,9 @@ def timeline(
 
     A line stands where a job starts, and a cross where one fails. Jobs that overlap on one worker, as
     asyncio's do, lie under one another in its row. ``marks`` maps a short label to a moment on the spans'
-    clock, and becomes a vertical line. ``kills`` maps each process that is killed to the moment, and becomes
-    a cross. ``until`` shows only so many seconds, from the first job given out.
+    clock, and becomes a vertical line. ``kills`` maps each process that is killed to the moment: there it
+    has a cross, and what was lost with it is hatched. ``until`` shows only so many seconds, from the first
+    job given out.
     """
     check_kind("trace", [trace], Trace)
     check_kind("marks", (marks or {}).values(), float | int)

@@ -48,18 +48,18 @@ def payloads(
     *,
     shown: bool | None = True,
 ) -> None:
-    """Show what it takes to send a file by each way: the size of the task, and the time of it.
+    """Show what it takes to send a file by each way: what passes on the line for a task, and its time.
 
-    ``sizes`` are the files' bytes. For each way, ``tasks`` holds the bytes of the task for each size, and
+    ``sizes`` are the files' bytes. For each way, ``tasks`` holds the bytes that pass for each size, and
     ``times`` the seconds until its result has come.
     """
     _check(sizes, tasks=tasks, times=times)
-    alt = f"{_story('The size of the task.', sizes, tasks, data, data)} "
+    alt = f"{_story('The data on the line.', sizes, tasks, data, data)} "
     alt += _story("The time until the result has come.", sizes, times, data, human)
     with picture(title, alt, 5.8, shown=shown) as figure:
         upper, lower = figure.subplots(2, sharex=True)
         for axes, lines, label, write in (
-            (upper, tasks, "size of the task", data),
+            (upper, tasks, "data on the line", data),
             (lower, times, "time of the task", tick),
         ):
             axes.set_ylabel(label)

@@ -6,9 +6,11 @@ grey print and a colour-blind reader lose nothing.
 
 import io
 import math
+import threading
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from html import escape
 from itertools import cycle
 from textwrap import fill
@@ -78,6 +80,10 @@ _MOST = 6.8  # inches: a taller picture would not be seen as a whole in a notebo
 _LINE = 0.35  # inches of a line of the title
 
 
+_drawing = threading.RLock()  # matplotlib has one style for all threads, and a lab draws in its own
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
 @contextmanager
 def picture(
     title: str, alt: str, height: float, *, shown: bool | None = True, **place: Any
@@ -96,7 +102,7 @@ def picture(
     if not shown:
         title = f"Not {'decided' if shown is None else 'shown'} by this run: {title}"
     lines = fill(title, 64).splitlines()
-    with style.context(_STYLE, after_reset=True):  # whatever style the reader has set
+    with _drawing, style.context(_STYLE, after_reset=True):  # whatever style the reader has set
         tall = min(height + _LINE * len(lines), _MOST)
         figure = Figure(figsize=(_WIDTH, tall), layout="constrained")
         figure.suptitle("\n".join(lines), x=0.01, ha="left")
@@ -119,7 +125,21 @@ def _show(figure: Figure, title: str, alt: str, **place: Any) -> None:
         f' alt="{escape(f"{sentence} {alt}")}" width="{width}" height="{height}"'
         ' style="max-width: 100%; height: auto">'
     )
+    if (collected := _collected.get()) is not None:
+        collected.append(image)
+        return
     display({"text/html": image, "text/plain": f"picture: {title}"}, raw=True, **place)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def collect() -> Iterator[list[str]]:
+    """Collect the pictures that are drawn in the block, as HTML, in the place of showing them; for labs."""
+    pictures: list[str] = []
+    token = _collected.set(pictures)
+    try:
+        yield pictures
+    finally:
+        _collected.reset(token)
 
 
 def fit(figure: Figure, heights: Sequence[float], beside: float) -> list[float]:

@@ -75,14 +75,19 @@ def thread_raises() -> Accident:
 def master_killed() -> Accident:
     """Kill a master of three worker processes; return what became of them.
 
-    Workers 1 and 2 are plain. Worker 3 watches its master, and leaves when the master is gone.
+    Worker 1 is plain, and worker 2 a daemon. Worker 3 watches its master, and leaves when that is gone.
     """
+    return _played("master-killed", _while_all_work)
 
-    def in_time(accident: Accident) -> bool:
-        """Tell whether no worker had finished when the kill came."""
-        return all(span.finished > accident.moment for span in accident.trace.spans[:2])
 
-    return _played("master-killed", in_time)
+def master_exits() -> Accident:
+    """Let a master of the same three workers come to the end of its program while they work."""
+    return _played("master-exits", _while_all_work)
+
+
+def _while_all_work(accident: Accident) -> bool:
+    """Tell whether no worker had finished at the moment of the accident."""
+    return all(span.finished >= accident.moment for span in accident.trace.spans)
 
 
 # --- The reader's side -------------------------------------------------------------------------------
@@ -163,7 +168,9 @@ def _tell(event: str, /, worker: int | None = None, **details: Any) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def _work(number: int, all_started: threading.Barrier, mishap: str = "", watch: bool = False) -> None:
+def _work(
+    number: int, all_started: threading.Barrier, at_work: threading.Semaphore, mishap: str, watch: bool
+) -> None:
     """Wait for the others, then do sums for pi and tell each step; half-way, let the mishap happen."""
     if watch:
         children.leave_with_parent()
@@ -175,6 +182,7 @@ def _work(number: int, all_started: threading.Barrier, mishap: str = "", watch: 
     for done in range(_SLICES):
         jobs.pi_sum(100_000)
         tell("working", cpu=time.thread_time() - began)
+        at_work.release()
         if mishap and done == _SLICES // 2:
             _tell("moment")
             try:
@@ -191,30 +199,48 @@ def _raise() -> None:
 
 _MISHAPS = {"kill": jobs.kill, "crash": jobs.crash, "raise": _raise}
 
-_SCENES = {  # the kind of workers, what happens to worker 2, and whether worker 3 watches its master
-    "worker-killed": ("processes", "kill", False),
-    "thread-crashes": ("threads", "crash", False),
-    "thread-raises": ("threads", "raise", False),
-    "master-killed": ("processes", "", True),
+_SCENES = {  # the kind of workers, and what happens to worker 2; or to the master, which has three of a kind
+    "worker-killed": ("processes", "kill"),
+    "thread-crashes": ("threads", "crash"),
+    "thread-raises": ("threads", "raise"),
+    "master-killed": ("processes", ""),
+    "master-exits": ("processes", ""),
 }
 
 
 def main(scene: str) -> None:
     """Play a scene: start three workers, wait for them, and tell how each ended."""
-    kind, mishap, watch = _SCENES[scene]
+    kind, mishap = _SCENES[scene]
     context: children.Context = multiprocessing.get_context(children.default_start_method())
     home: Any = context if kind == "processes" else threading
     make = home.Process if kind == "processes" else home.Thread
-    all_started = home.Barrier(3, timeout=DEADLINE)
+    all_started, at_work = home.Barrier(3, timeout=DEADLINE), home.Semaphore(0)
     _tell("master", pid=os.getpid())
-    arguments = [(n, all_started, mishap if n == 2 else "", watch and n == 3) for n in (1, 2, 3)]
-    workers = [make(target=_work, args=args) for args in arguments]
+    of_three_kinds = scene.startswith("master")
+    workers = [
+        make(
+            target=_work,
+            args=(n, all_started, at_work, mishap if n == 2 else "", of_three_kinds and n == 3),
+            daemon=of_three_kinds and n == 2,
+        )
+        for n in (1, 2, 3)
+    ]
     for worker in workers:
         worker.start()
+    if scene == "master-exits":
+        _wait_until_at_work(at_work)
+        _tell("moment")
+        return
     for number, worker in enumerate(workers, start=1):
         worker.join()
         if kind == "processes":
             _tell("ended", number, exit_code=worker.exitcode)
+
+
+def _wait_until_at_work(at_work: threading.Semaphore) -> None:
+    """Wait until the workers have done a quarter of their work together."""
+    for _ in range(3 * _SLICES // 4):
+        at_work.acquire()
 
 
 if __name__ == "__main__":

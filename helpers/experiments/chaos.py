@@ -93,9 +93,10 @@ def run(
 ) -> Run:
     """Run a function of ``functions`` on each argument; meanwhile kill and replace ``kills`` workers.
 
-    Whom, and after how many results, is drawn with ``seed``: one in each of ``kills`` equal parts of the
-    first four fifths. There is a progress bar, and ``watch`` is called a few times a second. Raises
-    ValueError when there are not at least two tasks a kill, and what a batch raises.
+    Whom, after how many results, and how far into a task, is drawn with ``seed``: one in each of ``kills``
+    equal parts of the first four fifths. There is a progress bar, and ``watch`` is called a few times a
+    second. Raises ValueError when there are not at least two tasks a kill, and what a batch raises. An
+    interrupt ends the run, and takes its tasks off the board.
     """
     if not 0 <= 2 * kills <= len(arguments):
         raise ValueError(f"kills: expected at most half the number of tasks, got {kills!r}")
@@ -108,8 +109,10 @@ def run(
             for span in _with_bar(batch.as_completed(), len(arguments)):
                 look()
                 order.append(span.job)
-                reaper.strike(found[-1].done)
+                reaper.strike(found[-1].done, span)
             trace = batch.wait()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("the run has been interrupted, and its tasks are off the board") from None
         finally:
             batch.cancel()  # of a run that was interrupted, nothing goes on
     if watch:
@@ -120,16 +123,26 @@ def run(
 class _Reaper:
     """Kills workers and replaces them, each after a number of results that is drawn beforehand."""
 
+    _LONGEST = 0.5  # seconds into a task, at the most
+
     def __init__(self, workers: Workers, chance: random.Random, tasks: int, kills: int) -> None:
         self._workers, self._chance = workers, chance
+        self._known: set[int] = set()  # the workers that have had a result
         self._due = [0.8 * tasks * (number + chance.random()) / kills for number in range(kills)]
         self.kills: dict[int, float] = {}
 
-    def strike(self, done: int) -> None:
-        """Kill a worker as by ``kill -9`` and start another, if that is due after so many results."""
+    def strike(self, done: int, last: Span) -> None:
+        """Kill a worker as by ``kill -9`` and start another, if that is due after so many results.
+
+        It is one that has had a result before, if any is left of those. The blow falls anywhere in a task,
+        of which the ``last`` tells how long they are, and not always just after a result.
+        """
+        self._known.add(last.worker.pid)
         if self._due and done >= self._due[0]:
             del self._due[0]
-            pid = self._chance.choice(self._workers.pids)
+            time.sleep(self._chance.random() * min(last.seconds, self._LONGEST))
+            pids = self._workers.pids
+            pid = self._chance.choice([pid for pid in pids if pid in self._known] or pids)
             psutil.Process(pid).kill()
             self.kills[pid] = time.perf_counter()
             self._workers.add()

@@ -1,12 +1,15 @@
 """The sum of ``jobs.pi_sum`` in two faster languages: NumPy's arrays, and machine code that Numba compiles.
 
-This room is apart from ``jobs`` because NumPy and Numba take a while to import. The machine code is made
-while this module is imported, and kept on disk where there is a place for it, so that no measurement of the
-functions counts it. Where Numba is not installed, as there is none for this computer, ``lacks`` says so.
+The third, C, is written and compiled in chapter 02b itself; here is only who can compile it. This room is
+apart from ``jobs`` because NumPy and Numba take a while to import. The machine code is made while this module
+is imported, and kept on disk where there is a place for it, so that no measurement of the functions counts
+it. Where Numba is not installed, as there is none for this computer, ``lacks`` says so.
 """
 
+import shutil
+import subprocess
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,6 +31,39 @@ def lacks() -> str:
     return "" if njit else "needs Numba, which is not installed here"
 
 
+def c_compiler() -> str:
+    """Return the path of a C compiler that takes gcc's options, "" where there is none.
+
+    A command that does not run is none: a Mac without Apple's tools has a ``cc`` that only asks for them.
+    """
+    for name in ("cc", "gcc", "clang"):
+        if (found := shutil.which(name)) and not _exit_code(found, "--version"):
+            return found
+    return ""
+
+
+def _exit_code(*command: str) -> int:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=30).returncode
+    except (OSError, subprocess.TimeoutExpired):
+        return -1
+
+
+def lacks_c() -> str:
+    """Say in a few words that no C can be compiled here; "" when it can. For the ``needs`` of a claim."""
+    return "" if c_compiler() else "needs a C compiler on the PATH, such as gcc"
+
+
+def lacks_threads() -> str:
+    """Say that NumPy's matrix product is not known to use threads; "" where it does, with OpenBLAS or MKL.
+
+    That library's name is the one that NumPy was built with. For the ``needs`` of a claim.
+    """
+    settings = cast(dict[str, Any], np.show_config(mode="dicts"))
+    name = str(settings.get("Build Dependencies", {}).get("blas", {}).get("name", "")).lower()
+    return "" if "openblas" in name or "mkl" in name else "needs NumPy with OpenBLAS or MKL"
+
+
 def pi_sum_numpy(terms: int = 400_000) -> float:
     """Return pi by ``jobs.pi_sum``'s series; each step is one NumPy call for all terms, 8 bytes a term."""
     checks.whole(terms=terms)
@@ -42,6 +78,12 @@ def pi_sum_compiled(terms: int = 400_000, tick: Tick = _no_tick) -> float:
     Numba is missing.
     """
     return _in_pieces(_without_gil, terms, tick)
+
+
+def pi_sum_in_one_piece(terms: int) -> float:
+    """Return what ``pi_sum_compiled`` does, without coming back to Python in between."""
+    checks.whole(terms=terms)
+    return _without_gil(0.0, 0, terms)
 
 
 def pi_sum_compiled_with_gil(terms: int = 400_000, tick: Tick = _no_tick) -> float:

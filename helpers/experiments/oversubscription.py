@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from helpers import checks, children, clocked, jobs, machine, programs
 from helpers.traces import Trace
 
 _START = 1.0  # seconds that starting all the processes may take, about
-_WORK = 0.12  # seconds of work for each core in a round, about
+_WORK = 0.05  # seconds of work for each core by each crowd in a round, about
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,26 @@ class Crowd:
     """The same total work done by a number of processes at once; one figure for each round.
 
     ``seconds`` is wall time, and ``speed`` the speed relative to that of as many processes as cores in the
-    same round. ``at_once`` is the largest number of processes that were between start and end of their share
-    at one moment. ``switches`` counts how often the system took the core from one of them (involuntary
-    context switches); it is empty on Windows, which does not count them.
+    same round. ``share`` is the part of the time, from when they were given their shares of the work until
+    they had done them, in which the processes had a core. ``switches`` counts how often the system took the
+    core from one of them (involuntary context switches); it is empty on Windows, which does not count them.
     """
 
     processes: int
     seconds: tuple[float, ...]
     speed: tuple[float, ...]
-    at_once: tuple[int, ...]
+    share: tuple[float, ...]
     switches: tuple[int, ...]
 
 
-def crowds(most: int = 64, rounds: int = 2) -> list[Crowd]:
-    """Do the same total work with as many processes as cores, twice as many, four times as many, ... .
+def crowds(most: int = 64, rounds: int = 15) -> list[Crowd]:
+    """Do the same total work with as many processes as cores, four times as many, sixteen times, ... .
 
     There are at most ``most`` processes, and fewer where to start that many would take over a second, but
-    always a crowd of twice the cores. All are up before the first round; the crowds take turns within a
-    round. Raises ValueError for ``most`` or ``rounds`` below 1, RuntimeError when the program fails.
+    always a crowd of four times the cores. All are up before the first round; the crowds take turns within a
+    round, from the largest to the smallest in every other. Fifteen rounds are enough for a
+    ``measure.Comparison`` of their figures. Raises ValueError for ``most`` or ``rounds`` below 1,
+    RuntimeError when the program fails.
     """
     checks.whole(most=most, rounds=rounds)
     return [
@@ -65,16 +67,17 @@ def _crowds(most: str, rounds: str) -> list[tuple[int, _Figures]]:
     with ExitStack() as stack:
         workers, sizes = _start_workers(context, stack, int(most))
         terms = _terms_for(_WORK * sizes[0]) // sizes[-1] * sizes[-1]  # every size divides it
-        runs = [[_run(workers[:size], terms // size) for size in sizes] for _ in range(int(rounds))]
-    by_size = zip(*runs, strict=True)
-    first = [run[0] for run in runs]
-    return [(size, _figures(traces, first)) for size, traces in zip(sizes, by_size, strict=True)]
+        runs: dict[int, list[Trace]] = {size: [] for size in sizes}
+        for number in range(int(rounds)):
+            for size in reversed(sizes) if number % 2 else sizes:
+                runs[size].append(_run(workers[:size], terms // size))
+    return [(size, _figures(traces, runs[sizes[0]])) for size, traces in runs.items()]
 
 
 def _start_workers(
     context: children.Context, stack: ExitStack, most: int
 ) -> tuple[list[Connection], list[int]]:
-    """Start as many processes as cores, then as many again, and so on while there is time for it.
+    """Start as many processes as cores, then four times as many, and so on while there is time for it.
 
     Returns the pipes to them all, and the sizes of the crowds.
     """
@@ -82,11 +85,11 @@ def _start_workers(
     sizes = [machine.cores()]
     workers = _start(context, stack, sizes[0])
     took = 0.0
-    while len(sizes) == 1 or (2 * sizes[-1] <= most and time.perf_counter() + 2 * took < end):
+    while len(sizes) == 1 or (4 * sizes[-1] <= most and time.perf_counter() + 4 * took < end):
         began = time.perf_counter()
-        workers += _start(context, stack, sizes[-1])
+        workers += _start(context, stack, 3 * sizes[-1])
         took = time.perf_counter() - began
-        sizes.append(2 * sizes[-1])
+        sizes.append(4 * sizes[-1])
     return workers, sizes
 
 
@@ -94,7 +97,7 @@ def _start(context: children.Context, stack: ExitStack, number: int) -> list[Con
     """Start that many processes at once, and wait until all have answered."""
     pipes = [stack.enter_context(children.serving(context, _do_shares)) for _ in range(number)]
     for pipe in pipes:
-        pipe.send(1)
+        pipe.send((1, time.perf_counter()))
     for pipe in pipes:
         pipe.recv()
     return pipes
@@ -114,7 +117,7 @@ def _time_sum(terms: int) -> float:
 def _run(workers: list[Connection], terms: int) -> Trace:
     """Give each of the workers its share, and wait for all."""
     for pipe in workers:
-        pipe.send(terms)
+        pipe.send((terms, time.perf_counter()))
     spans = tuple(pipe.recv() for pipe in workers)
     trace = Trace("processes", spans, tuple(span.worker for span in spans), os.getpid())
     return trace.raise_for_errors()
@@ -122,9 +125,9 @@ def _run(workers: list[Connection], terms: int) -> Trace:
 
 def _do_shares(pipe: Connection) -> None:
     """Do each share of the work; tell when, and how often the core was taken away meanwhile."""
-    for terms in iter(pipe.recv, None):
+    for terms, given in iter(pipe.recv, None):
         before = _switches()
-        span = clocked.timed(0, partial(_share, terms), time.perf_counter())
+        span = clocked.timed(0, partial(_share, terms), given)
         pipe.send(replace(span, value=_switches() - before))
 
 
@@ -141,13 +144,12 @@ def _switches() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
-def _figures(runs: Iterable[Trace], as_many_as_cores: Iterable[Trace]) -> _Figures:
+def _figures(runs: Sequence[Trace], as_many_as_cores: Sequence[Trace]) -> _Figures:
     """Return the figures of a crowd by name, one for each round."""
-    runs = list(runs)
     return {
         "seconds": [run.wall for run in runs],
         "speed": [few.wall / run.wall for few, run in zip(as_many_as_cores, runs, strict=True)],
-        "at_once": [run.most_at_once for run in runs],
+        "share": [run.cpu / sum(span.finished - span.given for span in run.spans) for run in runs],
         "switches": [] if sys.platform == "win32" else [sum(run.values) for run in runs],
     }
 

@@ -1,5 +1,7 @@
 """What a worker costs before it has done anything: its start, its memory, a message to it and back.
 
+And how many there can be: idle threads by the thousand, and processes up to a limit of the system.
+
 Each measurement is a program of its own, ``python -m helpers.experiments.worker_costs NAME``: it has little
 memory and few threads, unlike a notebook's kernel (which it is not safe to fork), and it ends with everything
 it started when the kernel is gone.
@@ -14,13 +16,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
 import psutil
 
-from helpers import checks, children, programs
+from helpers import checks, children, machine, programs
 
 _THIS = "helpers.experiments.worker_costs"
 _IDLE_THREADS = 50
@@ -53,6 +57,55 @@ def idle_memory() -> dict[str, int]:
     """
     measured: dict[str, int] = programs.ask(_THIS, "idle-memory")
     return measured
+
+
+@dataclass(frozen=True)
+class IdleThreads:
+    """Idle threads of one program: how many the limits allow, how many were asked for and started.
+
+    ``projected`` is computed from the limits of the system and the memory of the first 50 threads. ``wanted``
+    is three quarters of it, or the number that was asked for if that is less. ``memory`` are the bytes that
+    the program has to itself for so many threads, by their number.
+    """
+
+    projected: int
+    wanted: int
+    started: int
+    memory: dict[int, int]
+
+
+def idle_threads(most: int = 3000) -> IdleThreads:
+    """Start ``most`` idle threads in one program, or fewer where the limits allow fewer; end them again.
+
+    Raises ValueError for fewer than 4, RuntimeError when the program fails.
+    """
+    checks.whole(4, 100_000, most=most)
+    projected, wanted, started, memory = programs.ask(_THIS, "idle-threads", str(most))
+    return IdleThreads(projected, wanted, started, {int(number): size for number, size in memory.items()})
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Processes started under a limit on open files: how many it allows, how many started, what ended it."""
+
+    projected: int
+    started: int
+    error: str
+
+    @property
+    def as_projected(self) -> bool:
+        """Whether the limit ended it: at the number computed, or up to two before, as a start needs more."""
+        return self.projected - 2 <= self.started <= self.projected
+
+
+def limited_processes(files: int = 60) -> Limited:
+    """Give a program a limit on open files, ``files`` more than it has, and let it fork until it cannot.
+
+    Each process costs its master two files, by which they hear of each other's end. Raises ValueError for
+    fewer than 10 or more than 200, RuntimeError where there is no fork, or when the program fails.
+    """
+    checks.whole(10, 200, files=files)
+    return Limited(*programs.ask(_THIS, "limited-processes", str(files)))
 
 
 def round_trips(rounds: int = 40) -> dict[str, list[float]]:
@@ -129,6 +182,26 @@ def _tell_memory(pipe: Connection) -> None:
         pipe.send(private_memory())
 
 
+def _limited_processes(files: str) -> tuple[int, int, str]:
+    """Fork processes until the limit on open files ends it."""
+    import resource
+
+    context: children.Context = multiprocessing.get_context("fork")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + int(files), hard))
+    projected = machine.capacity("processes", 1).bounds["RLIMIT_NOFILE"]
+    with ExitStack() as stack:
+        for started in count():
+            process = context.Process(target=time.sleep, args=(60,), daemon=True)
+            try:
+                process.start()
+            except OSError as error:
+                return projected, started, f"{type(error).__name__}: {error}"
+            stack.callback(process.join)
+            stack.callback(process.terminate)
+    raise AssertionError("there is no end to counting")
+
+
 async def _idle_task() -> int:
     done = asyncio.Event()
     first = asyncio.create_task(done.wait())
@@ -153,6 +226,23 @@ def _idle_thread() -> int:
         return max(0, private_memory() - before) // _IDLE_THREADS
     finally:
         done.set()
+
+
+def _idle_threads(most: str) -> tuple[int, int, int, dict[int, int]]:
+    projected = machine.capacity("threads", max(1, _idle_thread())).number
+    wanted = min(int(most), projected * 3 // 4)
+    done, before, started, memory = threading.Event(), private_memory(), 0, {}
+    try:
+        for number in range(1, wanted + 1):
+            threading.Thread(target=done.wait).start()
+            started = number
+            if number % max(1, wanted // 4) == 0:
+                memory[number] = max(0, private_memory() - before)
+    except RuntimeError:  # the system allows no more
+        pass
+    finally:
+        done.set()
+    return projected, wanted, started, memory
 
 
 # --- In the program: round trips ---------------------------------------------------------------------
@@ -203,11 +293,17 @@ def _time_messages(send: Callable[[Any], object], receive: Callable[[], Any]) ->
 
 _MEASUREMENTS: dict[str, Callable[..., object]] = {
     "idle-memory": _idle_memory,
+    "idle-threads": _idle_threads,
     "round-trips": _round_trips,
 }
 
+_FORKING: dict[str, Callable[[str], object]] = {
+    "start-costs": _start_costs,
+    "limited-processes": _limited_processes,
+}
+
 if __name__ == "__main__":
-    if sys.argv[1] == "start-costs":  # ``answer`` would watch its input in a second thread
-        programs.print_answer(_start_costs(sys.argv[2]))
+    if sys.argv[1] in _FORKING:  # ``answer`` would watch its input in a second thread
+        programs.print_answer(_FORKING[sys.argv[1]](sys.argv[2]))
         sys.exit()
     programs.answer(_MEASUREMENTS[sys.argv[1]], *sys.argv[2:])

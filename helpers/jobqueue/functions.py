@@ -53,6 +53,7 @@ def allow(modules: Collection[str]) -> None:
     """Import modules whose functions this worker may run, from its folder or its path. Raises ImportError."""
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
+    sys.dont_write_bytecode = True  # nothing is left beside the file of whoever is trying things out
     for module in modules:
         spec = importlib.util.find_spec(module)
         if spec and spec.cached:  # Python may take a file changed within a second for the one it has compiled

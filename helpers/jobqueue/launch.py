@@ -183,8 +183,10 @@ class Workers:
         if not self._end.alive:
             raise QueueError("these workers have been stopped: launch new ones")
         where, key = (self._master.host, self._master.port), self._master.key
-        started = [_start_worker(*where, key, self._options) for _ in range(count)]
+        started: list[programs.Program] = []
         try:
+            for _ in range(count):
+                started.append(_start_worker(*where, key, self._options))
             for program in started:
                 program.line("connected")
         except programs.ProgramFailed as error:

@@ -18,8 +18,20 @@ mailserver  starts the mail server from Python, reads what it has delivered, and
 smtp        the program that takes mails
 """
 
-from helpers.servers.client import Load, load
+from helpers.servers.client import Load, load, outage
 from helpers.servers.launch import KINDS, Memory, Server, serving, slow
 from helpers.servers.mailserver import Answer, MailServer, mail
 
-__all__ = ["KINDS", "Answer", "Load", "MailServer", "Memory", "Server", "load", "mail", "serving", "slow"]
+__all__ = [
+    "KINDS",
+    "Answer",
+    "Load",
+    "MailServer",
+    "Memory",
+    "Server",
+    "load",
+    "mail",
+    "outage",
+    "serving",
+    "slow",
+]

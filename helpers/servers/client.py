@@ -70,6 +70,18 @@ def load(url: str, requests: int = 200, clients: int = 8, crash_at: int | None =
     return Load(tuple(latencies), requests - len(answers), seconds, frozenset(pids))
 
 
+def outage(url: str) -> tuple[float, int]:
+    """Crash a process of a server that is idle; return the seconds to its next answer, and who gave that.
+
+    Raises RuntimeError when its next answer does not come.
+    """
+    checks.http(url)
+    _crash(url, threading.Event())
+    if (answer := _ask(url, threading.Event())) is None:
+        raise RuntimeError(f"{url} did not answer after a crash")
+    return answer
+
+
 def _check(url: str, requests: int, clients: int, crash_at: int | None) -> None:
     checks.http(url)
     checks.whole(1, 100_000, requests=requests)

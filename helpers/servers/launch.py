@@ -64,10 +64,10 @@ def slow(delay: float = 0.05) -> Iterator[str]:
 def serving(kind: str, workers: int = 4) -> Iterator[Server]:
     """Start a server of one of the ``KINDS`` that has ``workers`` at the same time; hand it out, and end it.
 
-    A "pre-fork" server has a master and worker processes with one thread each, a "threaded" one has all its
-    threads in one process, and a "hybrid" one has a master and two worker processes that share the number
-    of threads. Each answer costs half a millisecond or so of sums, and a wait of ``?wait=SECONDS``. A
-    request for /crash crashes the process that takes it.
+    A "pre-fork" server has worker processes with one thread each, a "threaded" one has all its threads in
+    one worker process, and a "hybrid" one has two worker processes that share the number of threads. Each
+    has a master that starts a worker process anew when one has died. An answer costs half a millisecond or
+    so of sums, and a wait of ``?wait=SECONDS``. A request for /crash crashes the process that takes it.
 
     Raises ValueError for another kind or a number of workers that is not even or not 2 to 32, and
     RuntimeError when the server does not start.

@@ -5,18 +5,19 @@
                                  +-- worker process: thread, thread --+   listening socket, the master's
 
 The master only minds the workers, and starts a new one when one dies, as Apache's does. The socket is its
-own, so clients that come meanwhile wait in line. One process alone has no master: it serves by itself.
+own, so clients that come meanwhile wait in line. One worker process with several threads has a master, too.
 """
 
 import argparse
 import multiprocessing
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Semaphore
+from typing import NoReturn
 
 from helpers import children, programs
 from helpers.servers import worker
@@ -27,9 +28,6 @@ def main(processes: int, threads: int) -> None:
     programs.when_input_closes(lambda: os._exit(0))
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    if processes == 1:
-        print(url, flush=True)
-        worker.serve(listener, threads)
     context: children.Context = multiprocessing.get_context(children.default_start_method())
     if context.get_start_method() == "forkserver":  # what is imported before the fork is shared by all
         context.set_forkserver_preload([worker.__name__])
@@ -38,6 +36,11 @@ def main(processes: int, threads: int) -> None:
     workers = [start() for _ in range(processes)]
     _await(ready, workers)
     print(url, flush=True)
+    keep_up(workers, start)
+
+
+def keep_up(workers: list[BaseProcess], start: Callable[[], BaseProcess]) -> NoReturn:
+    """Be the supervisor: whenever a worker process has ended, start another in its place."""
     while True:
         connection.wait([process.sentinel for process in workers])
         workers = [process if process.is_alive() else start() for process in workers]
@@ -60,7 +63,7 @@ def _await(ready: Semaphore, workers: Sequence[BaseProcess]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve HTTP with processes, threads, or both.")
-    parser.add_argument("--processes", type=int, default=1, help="worker processes; 1 needs no master")
+    parser.add_argument("--processes", type=int, default=1, help="worker processes")
     parser.add_argument("--threads", type=int, default=1, help="threads in each process")
     options = parser.parse_args()
     main(options.processes, options.threads)

@@ -20,7 +20,7 @@ from concurrent.futures import (
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from helpers import checks, children, clocked
 from helpers.clocked import Job
@@ -83,21 +83,39 @@ def lacks(way: str) -> str:
     )
 
 
-@contextmanager
-def switch_interval(seconds: float) -> Iterator[None]:
-    """Let a thread hold the GIL for ``seconds`` when others want it, instead of 0.005, within the block.
+class SwitchInterval:
+    """How long a thread may keep the GIL when others want it, set for now; ``switch_interval`` makes one."""
 
-    It holds for the threads of this process, in all ways but "processes" and "interpreters". Machine code
-    that does not release the GIL holds it for longer still, and without a GIL it has no effect.
+    def __init__(self, seconds: float) -> None:
+        """Set it at once, and remember how it was."""
+        checks.seconds(0.000001, 10, seconds=seconds)
+        self.seconds, self.before = seconds, sys.getswitchinterval()
+        sys.setswitchinterval(seconds)
+
+    def __repr__(self) -> str:
+        """Say what is set, and how to set it back without a block."""
+        return (
+            f"<switch interval of {self.seconds:g} s from now on; "
+            f"ways.switch_interval({self.before:g}) sets it back>"
+        )
+
+    def __enter__(self) -> Self:
+        """Do nothing: it is set."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Set it back."""
+        sys.setswitchinterval(self.before)
+
+
+def switch_interval(seconds: float) -> SwitchInterval:
+    """Let a thread hold the GIL for ``seconds`` when others want it, instead of 0.005, from now on.
+
+    In a ``with`` it is set back at the end of the block. It holds for the threads of this process, in all
+    ways but "processes" and "interpreters". Machine code that does not release the GIL holds it for longer
+    still, and without a GIL it has no effect. Raises ValueError for less than a millionth or more than ten.
     """
-    if not isinstance(seconds, int | float) or not 0.000001 <= seconds <= 10:
-        raise ValueError(f"seconds: expected 0.000001 to 10, got {short(seconds)}")
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(seconds)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+    return SwitchInterval(seconds)
 
 
 def _check(way: str, workers: int, start_method: str | None) -> None:
