@@ -11,6 +11,7 @@ import argparse
 import io
 import json
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -139,6 +140,9 @@ def write_source(notebooks: Path, folder: Path) -> None:
     names = {name: title for title, name in NAMED.findall(texts)}
     pages = [path.relative_to(notebooks).with_suffix("").as_posix() for path in paths]
     last = next(one for path, one in stored.items() if path.stem == "08_verdicts")
+    for path in notebooks.rglob("*.py"):  # Pages link to them.
+        (folder / path.relative_to(notebooks)).parent.mkdir(exist_ok=True)
+        shutil.copy(path, folder / path.relative_to(notebooks))
     (folder / "index.md").write_text(front_page(last, pages, names), "utf-8")
     for name, one in zip(pages, stored.values(), strict=True):
         page = folder / f"{name}.ipynb"
