@@ -44,7 +44,9 @@ Experiments, each for one chapter
         overhead          02: what handing out a job costs, and what a serial part leaves of the speed-up
         compiled          02b: the same sum in NumPy and in machine code, with the GIL and without
         freethreaded      02b: the same in a Python without a GIL, where this computer has one
-        decision          03: from what a job is like to who should do it
+        limits            03: the share of waiting, and the limit of a crowd that waits together
+        webapp            03b: a small web application, and what its requests do
+        decision          03b: from what a job is like to who should do it
         two_programs      04: the tutorial's two programs, run as in two terminals, and who listens
         ceiling           04b: how many tiny tasks one master hands out, the more workers ask
         payloads          04b: what a task carries: all that a file holds, or the path to it

@@ -13,6 +13,8 @@ import pytest
 from nbformat import v4
 from test_notebooks import NOTEBOOKS
 
+from helpers import servers
+
 # What a learner must have seen in real code after a chapter: in its cells, or in the sources that it shows.
 SEEN = {
     "01": """
@@ -155,12 +157,16 @@ def test_what_is_only_in_prose_or_in_a_comment_is_not_seen():
 PLAIN = [path for path in NOTEBOOKS if path.name[:2] in SEEN.keys() - set(PROGRAMS)]
 
 
-def alone(path: Path) -> nbformat.NotebookNode:
+GIVEN = "url"  # the address of a server, which a learner alone would have of their own
+
+
+def alone(path: Path, url: str) -> nbformat.NotebookNode:
     """Return a notebook of those cells that need nothing of ``helpers``, nor of what was made with it.
 
-    Of a cell that imports, the lines stay that import something else.
+    Of a cell that imports, the lines stay that import something else. ``url`` is that of a slow server.
     """
-    kept, ours = [v4.new_code_cell("import sys\nsys.modules['helpers'] = None")], set()
+    first = f"import os, sys\nsys.modules['helpers'] = None\n{GIVEN} = {url!r}\nos.environ['no_proxy'] = '*'"
+    kept, ours = [v4.new_code_cell(first)], set()
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type == "code":
             lines = ast.parse(code(cell.source)).body
@@ -171,7 +177,9 @@ def alone(path: Path) -> nbformat.NotebookNode:
             if of_helpers:
                 ours |= of_helpers
                 cell.source = "\n".join(ast.unparse(line) for line in lines if imports(line, False))
-            if {node.id for node in names} & ours:
+            ours.discard(GIVEN)
+            is_file = cell.source.startswith("%%writefile")  # whose names are its own
+            if {node.id for node in names} & ours and not (is_file and not of_helpers):
                 ours |= {node.id for node in names if isinstance(node.ctx, ast.Store)} - {"_"}
                 ours |= {line.name for line in lines if isinstance(line, ast.FunctionDef | ast.ClassDef)}
             else:
@@ -186,6 +194,7 @@ def imports(line: ast.stmt, helpers: bool) -> bool:
 
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
 def test_plain_cells_run_where_there_are_no_helpers(path, tmp_path):
-    notebook = alone(path)
-    assert len(notebook.cells) > 3, "there are plain cells"
-    nbclient.execute(notebook, cwd=tmp_path, timeout=60, kernel_name="python3")
+    with servers.slow() as url:
+        notebook = alone(path, url)
+        assert len(notebook.cells) > 3, "there are plain cells"
+        nbclient.execute(notebook, cwd=tmp_path, timeout=60, kernel_name="python3")

@@ -37,7 +37,7 @@ ways.pools: checks children clocked show traces .cores .interpreters .loop
 ways.cores:
 ways.interpreters:
 ways.loop:
-charts: .bars .board .curves .mails .runs .sizes .speed .style .tiles
+charts: .bars .board .curves .mails .runs .sizes .speed .style .tiles .waits
 charts.words: show
 charts.style: show | IPython matplotlib
 charts.blocks: .style traces | matplotlib
@@ -49,6 +49,7 @@ charts.runs: .blocks .style .words traces | matplotlib
 charts.sizes: .style .words | matplotlib
 charts.speed: .style .words measure show | matplotlib
 charts.tiles: .style .words show | matplotlib
+charts.waits: .style .words show | matplotlib
 
 jobqueue: .batch .board .client .errors .launch
 jobqueue.errors:
@@ -96,12 +97,14 @@ experiments.decision: checks
 experiments.freethreaded: clocked programs traces
 experiments.overhead: clocked jobs measure ways
 experiments.growing_jobs: checks children jobs measure
+experiments.limits: checks show | psutil
 experiments.oversubscription: checks children clocked jobs machine programs traces
 experiments.payloads: checks jobqueue measure show .wiretap
 experiments.pythons: children claims .verdicts | IPython
 experiments.thousands: checks experiments.compiled machine measure programs
 experiments.two_programs: checks programs | psutil
 experiments.verdicts: claims | IPython
+experiments.webapp: checks programs
 experiments.wiretap:
 experiments.webservers: checks measure servers
 experiments.worker_costs: checks children machine programs | psutil
@@ -124,8 +127,9 @@ exercises.of_01: .desk .probes show
 RANKS = [{"labs", "exercises"}, {"experiments"}, {"jobqueue", "servers", "engine"}]
 LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked", "ways", "measure",
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.ceiling",
-         "experiments.chaos", "experiments.decision", "experiments.freethreaded", "experiments.payloads",
-         "experiments.thousands", "experiments.two_programs", "experiments.webservers"]  # fmt: skip
+         "experiments.chaos", "experiments.decision", "experiments.freethreaded", "experiments.limits",
+         "experiments.payloads", "experiments.thousands", "experiments.two_programs", "experiments.webapp",
+         "experiments.webservers"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from helpers import children, jobs, measure, servers
+from helpers.servers import launch
 
 KINDS = pytest.mark.parametrize("kind", servers.KINDS)
 THREADS = {"pre-fork": 1, "threaded": 4, "hybrid": 2}  # in each process of a server of four workers
@@ -64,6 +65,58 @@ def test_an_answer_takes_at_least_the_delay(delay):
         assert jobs.fetch(url) > 0
         seconds = time.perf_counter() - began
     assert seconds >= delay - time.get_clock_info("monotonic").resolution
+
+
+def test_a_request_may_ask_for_another_delay(quick):
+    began = time.perf_counter()
+    assert jobs.fetch(f"{quick}?wait=0.2") == jobs.fetch(quick)
+    assert 0.2 <= time.perf_counter() - began + time.get_clock_info("monotonic").resolution < 5
+
+
+@pytest.mark.parametrize("wait", ["-1", "11", "soon", "nan"])
+def test_a_delay_that_is_none_is_refused(quick, wait):
+    answer = say(quick, f"GET /?wait={wait} HTTP/1.1\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.endswith(b"wait: expected 0 to 10 seconds\n")
+
+
+def test_it_tells_the_cpu_time_that_it_has_used():
+    def used():
+        return float(say(url, b"GET /cpu HTTP/1.1\r\n\r\n").rpartition(b"\r\n")[2])
+
+    with servers.slow(delay=5) as url:  # which it does not wait for
+        before, end = used(), time.monotonic() + 10
+        while used() <= before:
+            assert time.monotonic() < end
+
+
+def test_a_lasting_server_is_the_same_at_every_call_and_another_when_it_has_died():
+    url = servers.lasting(delay=0.001)
+    assert servers.lasting(delay=0.001) == url != servers.lasting(delay=0.002)
+    launch._lasting[0.001][0].kill()
+    assert jobs.fetch(servers.lasting(delay=0.001)) > 0
+    for delay in (0.001, 0.002):
+        program, _ = launch._lasting.pop(delay)
+        program.stop()
+
+
+def test_a_lasting_server_ends_with_the_python_that_has_started_it():
+    program = "from helpers import servers\nprint(servers.lasting(0), flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True) as reader:
+        url = reader.stdout.readline().strip()
+        assert jobs.fetch(url) > 0
+        reader.kill()
+    end = time.monotonic() + 5
+    while is_up(url):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_up(url):
+    with suppress(OSError), connect(url):
+        return True
+    return False
 
 
 def test_a_hundred_at_once_wait_at_once():

@@ -19,6 +19,7 @@ cannot be drawn, raise ValueError.
     board     pictures of a board of tasks: board, live_board
     mails     pictures of a mail queue: arrivals, attempts
     tiles     a picture of all statements: verdicts
+    waits     pictures of waiting: waiting_shares, crowds, stalls, queue_lengths
 """
 
 from helpers.charts.bars import bars, costs, panels, throughput
@@ -30,6 +31,7 @@ from helpers.charts.sizes import crossing, payloads
 from helpers.charts.speed import amdahl, scaling, speedups
 from helpers.charts.style import collect
 from helpers.charts.tiles import verdicts
+from helpers.charts.waits import crowds, queue_lengths, stalls, waiting_shares
 
 __all__ = [
     "amdahl",
@@ -41,14 +43,18 @@ __all__ = [
     "costs",
     "cpu_shares",
     "crossing",
+    "crowds",
     "live_board",
     "panels",
     "payloads",
+    "queue_lengths",
     "scaling",
     "speedups",
+    "stalls",
     "switching",
     "throughput",
     "timeline",
     "timelines",
     "verdicts",
+    "waiting_shares",
 ]

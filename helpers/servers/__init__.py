@@ -3,6 +3,8 @@
     with servers.slow(delay=0.05) as url:               one to wait for
         jobs.fetch(url)
 
+    url = servers.lasting(delay=0.05)                   the same, as long as this Python lasts
+
     with servers.serving("pre-fork") as server:         one of three kinds, under load
         servers.load(server.url, crash_at=100)
 
@@ -19,7 +21,7 @@ smtp        the program that takes mails
 """
 
 from helpers.servers.client import Load, load, outage
-from helpers.servers.launch import KINDS, Memory, Server, serving, slow
+from helpers.servers.launch import KINDS, Memory, Server, lasting, serving, slow
 from helpers.servers.mailserver import Answer, MailServer, mail
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "MailServer",
     "Memory",
     "Server",
+    "lasting",
     "load",
     "mail",
     "outage",

@@ -1,5 +1,6 @@
 """Start servers as programs on this machine, on a free port, look at them from outside, and end them."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,11 +54,32 @@ class Server:
 def slow(delay: float = 0.05) -> Iterator[str]:
     """Start a server that answers each request after ``delay`` seconds; hand out its URL, and end it.
 
-    Raises ValueError for a delay that is negative or over ten seconds, RuntimeError when it does not start.
+    A request for ``?wait=SECONDS`` is answered after so many, 0 to 10, and one for ``/cpu`` at once, with the
+    seconds of CPU time that the server has used. Raises ValueError for a delay that is negative or over ten
+    seconds, RuntimeError when it does not start.
     """
     checks.seconds(0, 10, delay=delay)
     with _started("helpers.servers.waiting", "--delay", str(delay)) as server:
         yield server.url
+
+
+def lasting(delay: float = 0.05) -> str:
+    """Return the URL of a server as ``slow`` starts it, which lasts as long as this Python.
+
+    It is started by the first call, or by the next one should it have died; so a cell that is run again finds
+    it where it was. Raises what ``slow`` does.
+    """
+    checks.seconds(0, 10, delay=delay)
+    with _lock:
+        program, url = _lasting.get(delay, (None, ""))
+        if program is None or program.exit_code is not None:
+            program, url = _ready("helpers.servers.waiting", "--delay", str(delay))
+            _lasting[delay] = program, url
+        return url
+
+
+_lasting: dict[float, tuple[programs.Program, str]] = {}  # by delay; they leave when our end of a pipe closes
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -84,18 +106,27 @@ def serving(kind: str, workers: int = 4) -> Iterator[Server]:
 
 @contextmanager
 def _started(module: str, *arguments: str) -> Iterator[Server]:
-    """Run a server's program; it prints its URL when it is ready, or else why it is not."""
-    program = programs.start(module, *arguments)
+    """Run a server's program, and end it with all that came from it."""
+    program, url = _ready(module, *arguments)
     try:
-        try:
-            url = program.line("http")
-        except programs.ProgramFailed as error:
-            raise RuntimeError(f"the server did not start: {error}") from None
         yield Server(url, program)
     finally:
         family = _family(program)
         program.stop()
         _await_end(family)
+
+
+def _ready(module: str, *arguments: str) -> tuple[programs.Program, str]:
+    """Start a server's program; it prints its URL when it is ready, or else why it is not."""
+    program = programs.start(module, *arguments)
+    try:
+        return program, program.line("http")
+    except programs.ProgramFailed as error:
+        program.stop()
+        raise RuntimeError(f"the server did not start: {error}") from None
+    except BaseException:
+        program.stop()
+        raise
 
 
 def _family(program: programs.Program) -> list[psutil.Process]:
