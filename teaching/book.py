@@ -155,8 +155,19 @@ def build(source: Path, to: Path) -> str:
     warnings = io.StringIO()
     nocolor()
     with tempfile.TemporaryDirectory() as cache, patch_docutils(), docutils_namespace():
-        options = {"confoverrides": SETTINGS, "status": None, "warning": warnings, "parallel": 2}
-        Sphinx(source, None, to, cache, "html", freshenv=True, **options).build()
+        site = Sphinx(
+            source,
+            None,
+            to,
+            cache,
+            "html",
+            SETTINGS,
+            status=None,
+            warning=warnings,
+            freshenv=True,
+            parallel=2,
+        )
+        site.build()
     return warnings.getvalue().replace(f"{source}/", "")
 
 
