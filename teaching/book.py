@@ -55,6 +55,7 @@ WORKBOOKS = """
 ```
 """
 LAB = "*This lab runs in JupyterLab, not on a page: `python3 run.py lab` opens it.*"
+UNSPOKEN = ' aria-label="Toggle hidden content"'
 SETTINGS = {
     "project": TITLE,
     "extensions": ["myst_nb"],
@@ -168,6 +169,8 @@ def build(source: Path, to: Path) -> str:
             parallel=2,
         )
         site.build()
+    for page in to.rglob("*.html"):  # Let a screen reader say the words that are there.
+        page.write_text(page.read_text("utf-8").replace(UNSPOKEN, ""), "utf-8")
     return warnings.getvalue().replace(f"{source}/", "")
 
 

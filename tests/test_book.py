@@ -180,6 +180,7 @@ def test_a_solution_is_folded_until_it_is_asked_for(site, shown):
     page.goto((site[0] / "workbooks" / "zz_try.html").as_uri())
     solution = page.get_by_text("the_solution")
     assert not solution.is_visible()
+    assert page.locator("summary").first.get_attribute("aria-label") is None  # which would hide its words
     page.get_by_text("Show a solution").first.click()
     solution.wait_for()
 
