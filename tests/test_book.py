@@ -15,6 +15,7 @@ pytest.importorskip("sphinx_book_theme", reason="needs the packages for slides a
 
 import book
 import browser
+from axe_playwright_python.sync_playwright import Axe
 from browser import chromium
 from bs4 import BeautifulSoup
 from nbformat import v4
@@ -133,6 +134,14 @@ def test_pages_are_clean_and_pictures_readable_in_light_and_dark(site, shown, re
             assert style == [True, "none", ground]
             box = image.bounding_box()
             assert 0 <= box["x"] < box["x"] + box["width"] <= 1280
+
+
+@pytest.mark.parametrize("shown", ["light", "dark"], indirect=True)
+def test_axe_finds_no_serious_fault(site, shown):
+    for name in [*PAGES, "workbooks/zz_try", "search"]:
+        shown.page.goto((site[0] / f"{name}.html").as_uri())
+        found = Axe().run(shown.page, options={"preload": False}).response["violations"]
+        assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == [], name
 
 
 def follow(page: Page, link: str) -> None:

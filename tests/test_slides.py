@@ -15,6 +15,7 @@ pytest.importorskip("sphinx_revealjs", reason="needs the packages for slides and
 
 import browser
 import slides
+from axe_playwright_python.sync_playwright import Axe
 from browser import chromium
 from nbformat import v4
 
@@ -235,6 +236,13 @@ class TestInABrowser:
 
 class TestKeys:
     pytestmark = in_browser
+
+    def test_axe_finds_no_serious_fault_on_the_first_slides(self, show):
+        page = show(CHAPTERS[0])
+        for _ in range(10):
+            found = Axe().run(page, options={"preload": False}).response["violations"]
+            assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
+            page.keyboard.press("Space")
 
     def test_keys_lead_on_back_and_to_both_ends(self, show):
         page = show(CHAPTERS[0])
