@@ -371,7 +371,7 @@ def refresh(arguments: list[str]) -> int:
     """Run notebooks in place, one after the other, and draw the README's picture anew."""
     anyway = "--anyway" in arguments
     names = [name for name in arguments if name != "--anyway"]
-    paths = [Path(name).resolve() for name in names] or sorted(NOTEBOOKS.glob("*.ipynb"))
+    paths = [Path(name).resolve() for name in names] or chapters_and_workbooks()
     for path in paths:
         if not path.is_file():
             fail(f"there is no notebook {path}", "give the path of one")
@@ -379,6 +379,11 @@ def refresh(arguments: list[str]) -> int:
     succeeded = [execute(path) if anyway else execute_undisturbed(path) for path in paths]
     save_picture()
     return 0 if all(succeeded) else 1
+
+
+def chapters_and_workbooks() -> list[Path]:
+    """Return the paths of all notebooks."""
+    return [*sorted(NOTEBOOKS.glob("*.ipynb")), *sorted((NOTEBOOKS / "workbooks").glob("*.ipynb"))]
 
 
 def execute_undisturbed(path: Path) -> bool:

@@ -1,10 +1,13 @@
-"""Masters, workers and gates for the tests of the job queue."""
+"""Masters, workers and gates for the tests of the job queue; a desk for the tests of the exercises."""
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from queue_helpers import HERE, KEY, Gate, Start, first_line
@@ -85,3 +88,34 @@ def gate() -> Iterator[Gate]:
     gate = Gate()
     with gate.socket:
         yield gate
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Hand an answer to an exercise in and return what is said of it; nothing else may be printed."""
+    from helpers.exercises import check
+
+    def told(name: str, *answer: object) -> str:
+        check(name, *answer)
+        said = capsys.readouterr()
+        assert said.err == ""
+        return said.out.removesuffix("\n")
+
+    return told
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Write a module as a learner's cell does, and return it imported; child processes can import it too."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = []
+
+    def module(source: str) -> ModuleType:
+        names.append(f"written_{tmp_path.name}_{len(names)}".replace("-", "_"))
+        (tmp_path / f"{names[-1]}.py").write_text(source, "utf-8")
+        importlib.invalidate_caches()
+        return importlib.import_module(names[-1])
+
+    yield module
+    for name in names:
+        sys.modules.pop(name, None)

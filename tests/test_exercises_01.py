@@ -1,5 +1,6 @@
 """The exercises of chapter 01: starter, solution, and wrong answers with the very message that each gets."""
 
+import multiprocessing
 import subprocess
 import sys
 import threading
@@ -15,17 +16,6 @@ import os
 def square(n):
     return n * n, os.getpid()
 """
-
-
-@pytest.fixture
-def told(capsys):
-    """Hand an answer in and return what is said of it."""
-
-    def told(name, *answer):
-        check(name, *answer)
-        return capsys.readouterr().out.removesuffix("\n")
-
-    return told
 
 
 @pytest.fixture
@@ -99,7 +89,7 @@ def add_without_waiting(counter, lock, times):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (add, "Not attempted yet: the lock that was handed over was never taken, and "),
+        (add, "Not attempted yet: the lock that was handed over was never taken, and updates were"),
         (add_nothing, "Not attempted yet: nobody has called counter.add_one()."),
         (add_with_lock, "Correct: four threads added, one at a time, and nothing was lost."),
         (add_with_one_lock_for_all, "Correct: "),
@@ -109,9 +99,12 @@ def add_without_waiting(counter, lock, times):
         ),
         (add_before_the_lock, "Not yet: the lock was taken, but "),
         (add_without_waiting, "Not yet: the lock was taken, but "),
-        (add_with_own_lock, "Not attempted yet: the lock that was handed over was never taken, and "),
+        (
+            add_with_own_lock,
+            "Not attempted yet: the lock that was handed over was never taken, and updates were",
+        ),
         (add_once, "Not yet: 4 threads were to add 10 times each; add_one was called 4 times, not 40."),
-        (len, "Not yet: it raises TypeError: len() takes exactly one argument (3 given)."),
+        (len, "Not yet: it is called with 3 arguments, and takes (obj, /): keep the parameters of the"),
     ],
 )
 def test_a_lock(told, answer, words):
@@ -157,7 +150,7 @@ def transfer_and_keep(source, target, amount):
     [
         (lambda source, target, amount: None, "Not attempted yet: no money has moved."),
         (transfer_in_order, "Correct: "),
-        (transfer_as_asked, "Not yet: from 1 to 2, the locks are taken in the order [1, 2], from 2 to 1 in"),
+        (transfer_as_asked, "Not yet: from 1 to 2, the locks are taken in the order [1, 2], from 2 to 1"),
         (transfer_with_one_lock, "Not yet: a balance was changed by a thread that did not hold this"),
         (move, "Not yet: a balance was changed by a thread that did not hold"),
         (transfer_backwards, "Not yet: 30 of 100 were to go from account 1 to account 2; now"),
@@ -208,7 +201,7 @@ def attempt_and_name_all(pool, job, seconds):
         (lambda pool, job, seconds: None, "Not attempted yet: no job was submitted."),
         (attempt, "Correct: "),
         (lambda pool, job, seconds: pool.submit(job), "Not yet: a job that returns 42 was to give 42, and"),
-        (lambda pool, job, seconds: pool.submit(job).result(), "Not yet: a job raised KeyError, and so did"),
+        (lambda pool, job, seconds: pool.submit(job).result(), "Not yet: a job raised KeyError, and so"),
         (lambda pool, job, seconds: 42, "Not yet: the job was not run: give it to the pool"),
         (attempt_for_ever, "Not yet: a job was to be given 0.2 s, and was waited for much longer."),
         (attempt_alone, "Not yet: a job was to be given 0.2 s, and was waited for much longer."),
@@ -277,7 +270,9 @@ def test_hints_come_one_by_one_and_the_last_stays(capsys, monkeypatch):
 
 def test_an_unknown_exercise_is_named_with_those_that_there_are():
     for ask in (check, hint):
-        with pytest.raises(ValueError, match=r"name: expected one of 01\.future, .*, got '99\.lock'"):
+        with pytest.raises(ValueError, match=r"name: expected one of 01\.future, .*, got '01\.key'"):
+            ask("01.key")
+        with pytest.raises(ValueError, match=r"name: expected one of chapters 01, .*, 07, got '99\.lock'"):
             ask("99.lock")
 
 
@@ -290,5 +285,100 @@ def test_an_answer_that_never_ends_does_not_hold_up_the_exit():
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "Not yet: " in done.stdout
+    assert done.stderr == ""
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ((), 'Not yet: hand in the function itself, without calling it: check("01.lock", function). What'),
+        ((None,), "Not yet: hand in the function itself, without calling it: "),
+        ((add, add), "Not yet: hand in the function itself, without calling it: "),
+    ],
+)
+def test_what_is_no_function_is_told(told, answers, words):
+    assert told("01.lock", *answers).startswith(words)
+
+
+def raise_it(counter, lock, times):
+    counter.value["x"] = 1
+
+
+def leave(counter, lock, times):
+    sys.exit("bye")
+
+
+async def add_in_a_loop(counter, lock, times):
+    add_with_lock(counter, lock, times)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            raise_it,
+            "Not yet: it raises TypeError: 'int' object does not support item assignment, "
+            'at the line: counter.value["x"] = 1 hint("01.lock") knows more.',
+        ),
+        (leave, "Not yet: it raises SystemExit: bye, which ends more than the answer."),
+        (
+            add_in_a_loop,
+            "Not yet: its call returns a coroutine, which runs nothing until it is awaited",
+        ),
+    ],
+)
+def test_what_is_wrong_with_any_answer_is_told_in_one_line(told, answer, words):
+    said = told("01.lock", answer)
+    assert said.startswith(words)
+    assert "\n" not in said
+
+
+def test_what_an_answer_leaves_behind_is_ended(told, monkeypatch):
+    monkeypatch.setattr(desk, "DEADLINE", 1.0)
+    turns = []
+
+    def compute_for_ever(counter, lock, times):
+        while True:
+            turns.append(1)
+            time.sleep(0.001)
+
+    def start_a_process_and_wait(counter, lock, times):
+        multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,)).start()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(threading.Event().wait).result()
+
+    before = threading.active_count()
+    assert "Not yet: it has not ended within" in told("01.lock", compute_for_ever)
+    seen = len(turns)
+    time.sleep(0.1)
+    assert len(turns) == seen
+    assert threading.active_count() == before
+    assert "Not yet: it has not ended within" in told("01.lock", start_a_process_and_wait)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_pool_with_a_thread_that_waits_for_ever_does_not_hold_up_the_exit():
+    """By ``_threads_queues`` a pool has all its threads joined at the exit."""
+    code = (
+        "import threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from helpers.exercises import check, desk\n"
+        "desk.DEADLINE = 0.5\n"
+        "def wait(counter, lock, times):\n"
+        "    ThreadPoolExecutor(1).submit(lambda: threading.Event().wait()).result()\n"
+        "check('01.lock', wait)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "Not yet: " in done.stdout
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_front_door_imports_no_exercise_and_no_engine():
+    code = "import sys, helpers.exercises; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert [name for name in loaded if name.startswith("helpers.exercises.of_")] == []
+    assert not {"distributed", "aiosmtpd", "sqlite3", "smtplib"} & set(loaded)

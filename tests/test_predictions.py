@@ -1,5 +1,6 @@
 """Predictions: what is picked is kept, compared and counted; without a front end they are text."""
 
+import ipywidgets
 import pytest
 
 from helpers.exercises import predictions
@@ -9,7 +10,7 @@ from helpers.exercises.predictions import predict, score, seen
 @pytest.fixture(autouse=True)
 def views(monkeypatch):
     found = []
-    monkeypatch.setattr(predictions, "display", lambda view, raw: found.append(view))
+    monkeypatch.setattr("IPython.display.display", lambda view, raw: found.append(view))
     monkeypatch.setattr(predictions, "_made", {})
     return found
 
@@ -18,9 +19,9 @@ def views(monkeypatch):
 def pick(monkeypatch):
     """Pick an answer of the last prediction, as by hand."""
     made = []
-    real = predictions.ToggleButtons
+    real = ipywidgets.ToggleButtons
     monkeypatch.setattr(
-        predictions, "ToggleButtons", lambda **options: made.append(real(**options)) or made[-1]
+        ipywidgets, "ToggleButtons", lambda **options: made.append(real(**options)) or made[-1]
     )
     return lambda answer: setattr(made[-1], "value", answer)
 

@@ -117,11 +117,18 @@ labs.rounds: checks clocked jobs measure show traces ways
 labs.speed_lab: .frame .rounds charts machine ways | ipywidgets
 labs.crew: checks jobqueue jobqueue.reports show | psutil
 labs.queue_lab: .crew .frame | ipywidgets
-exercises: .desk .of_01 .predictions
+exercises: .desk .predictions
 exercises.predictions: show | IPython ipywidgets
-exercises.desk: clocked show
+exercises.desk: .leftovers clocked show
+exercises.leftovers: clocked
 exercises.probes:
 exercises.of_01: .desk .probes show
+exercises.of_02: .desk children show
+exercises.of_03: .desk .probes show
+exercises.of_04: .desk children clocked show
+exercises.of_05: .desk show
+exercises.of_06: .desk servers show
+exercises.of_07: .desk .probes show | distributed
 """
 # From the top; all others are instruments.
 RANKS = [{"labs", "exercises"}, {"experiments"}, {"jobqueue", "servers", "engine"}]
@@ -129,7 +136,7 @@ LIGHT = ["machine", "jobs", "checks", "programs", "children", "traces", "clocked
          "claims", "show", "jobqueue", "servers", "experiments.accidents", "experiments.ceiling",
          "experiments.chaos", "experiments.decision", "experiments.freethreaded", "experiments.limits",
          "experiments.payloads", "experiments.thousands", "experiments.two_programs", "experiments.webapp",
-         "experiments.webservers"]  # fmt: skip
+         "experiments.webservers", "exercises"]  # fmt: skip
 
 
 def read(table: str) -> dict[str, tuple[set[str], set[str]]]:
@@ -275,6 +282,7 @@ PRIVATE = {  # of CPython or Tornado, and the one module that uses it, which has
     "accepter": "jobqueue.server",
     "handle_request": "jobqueue.server",
     "_processes": "children",
+    "_threads_queues": "exercises.leftovers",
     "close_fd": "engine.tls_repair",
 }
 

@@ -167,7 +167,7 @@ def offer_source(index: Path, backend: str) -> None:
 def test_an_unknown_or_missing_verb_shows_the_usage(copy, arguments, optimize):
     code, output, errors = run(copy, *arguments, PYTHONOPTIMIZE=optimize)
     assert (code, output) == (2, "")
-    assert errors.startswith("python3 run.py lab | test | bench | refresh | verdicts")
+    assert errors.startswith("python3 run.py lab | test | slides | book | bench | refresh | verdicts")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_unknown_or_missing_verb_shows_the_usage(copy, arguments, optimize):
 def test_who_asks_for_help_gets_the_usage_and_nothing_is_installed(copy, arguments):
     code, output, errors = run(copy, *arguments)
     assert (code, errors) == (0, "")
-    assert output.startswith("python3 run.py lab | test | bench | refresh | verdicts")
+    assert output.startswith("python3 run.py lab | test | slides | book | bench | refresh | verdicts")
     assert not (copy / ".venv").exists()
 
 

@@ -39,9 +39,10 @@ def _lock(add_all: Callable[[Counter, WatchedLock, int], object]) -> None:
             f"times, not {expected}."
         )
     if not lock.taken:
+        lost = ", and updates were lost" if counter.value < expected else ""
         raise NotAttempted(
-            f"the lock that was handed over was never taken, and {expected - counter.value} of {expected} "
-            "updates were lost. (A lock of a thread's own keeps nobody out.)"
+            f"the lock that was handed over was never taken{lost}. (A lock of a thread's own keeps nobody "
+            "out.)"
         )
     if counter.inside.most > 1:
         raise NotYet(

@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from IPython.display import display
-from ipywidgets import HTML, ToggleButtons, VBox
-
 from helpers.show import short
 
 
@@ -32,6 +29,9 @@ def predict(name: str, question: str, choices: Sequence[str]) -> None:
     What is picked is kept under ``name``; the same call once more keeps it. Where there is no front end,
     question and answers are text. Raises TypeError or ValueError for fewer than two different answers.
     """
+    from IPython.display import display  # only here, as these take a while to import
+    from ipywidgets import HTML, ToggleButtons, VBox
+
     if isinstance(choices, str) or not all(isinstance(choice, str) for choice in choices):
         raise TypeError(f"choices: expected a list of texts, got {short(choices)}")
     if len(set(choices)) != len(choices) or len(choices) < 2:

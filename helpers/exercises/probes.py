@@ -1,8 +1,11 @@
-"""What is handed to an answer to see what it does: locks and counters that note who was there, and when."""
+"""What is handed to an answer to see what it does: locks, counters, queues that note who was there."""
 
+import queue
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 
 class WatchedLock:
@@ -79,3 +82,77 @@ class Counter:
             seen = self.value
             time.sleep(0.001)
             self.value = seen + 1
+
+
+class Together(Inside):
+    """A block whose visitors wait in it until so many are there at once, or until one has waited too long."""
+
+    def __init__(self, size: int, seconds: float = 1.0) -> None:
+        """Wait for ``size`` of them, no longer than ``seconds``."""
+        super().__init__()
+        self._size, self._seconds = size, seconds
+        self._gave_up = False
+
+    def wait(self) -> None:
+        """Wait, in a thread."""
+        end = time.monotonic() + self._seconds
+        while self._is_too_few(end):
+            time.sleep(0.001)
+
+    async def wait_in_loop(self) -> None:
+        """Wait, in an event loop."""
+        import asyncio  # only here, as it takes a while to import
+
+        end = time.monotonic() + self._seconds
+        while self._is_too_few(end):
+            await asyncio.sleep(0.001)
+
+    def _is_too_few(self, end: float) -> bool:
+        self._gave_up |= time.monotonic() > end
+        return self.most < self._size and not self._gave_up
+
+
+class WatchedQueue(queue.Queue[Any]):
+    """A bounded queue that notes how full it was, and can send away all who wait at it."""
+
+    def __init__(self, maxsize: int) -> None:
+        """Make an empty one."""
+        super().__init__(maxsize)
+        self.puts = self.highest = 0
+        self.waits = ""
+        """Where somebody waits or has waited last: "put" or "get"."""
+        self._ended = False
+
+    def _put(self, item: object) -> None:
+        super()._put(item)
+        self.puts += 1
+        self.highest = max(self.highest, self._qsize())
+
+    def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
+        """Do what a queue's ``put`` does."""
+        self._until_ended(lambda seconds: super(WatchedQueue, self).put(item, block, seconds), block, timeout)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Do what a queue's ``get`` does."""
+        return self._until_ended(
+            lambda seconds: super(WatchedQueue, self).get(block, seconds), block, timeout
+        )
+
+    def end(self) -> None:
+        """Have all who wait here, or come here later, leave their threads."""
+        self._ended = True
+        with self.all_tasks_done:
+            self.unfinished_tasks = 0
+            self.all_tasks_done.notify_all()
+
+    def _until_ended(self, act: Callable[[float | None], Any], block: bool, timeout: float | None) -> Any:
+        if not block or timeout is not None:
+            return act(timeout)
+        while not self._ended:
+            try:
+                return act(0.05)
+            except queue.Empty:
+                self.waits = "get"
+            except queue.Full:
+                self.waits = "put"
+        raise SystemExit

@@ -1,0 +1,97 @@
+"""What an answer leaves behind: its threads and processes are ended, and what they complained of is kept."""
+
+import ctypes
+import gc
+import multiprocessing
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import thread as pools
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from helpers.clocked import text_of
+
+_GRACE = 1.0  # seconds in which a thread or a process may end by itself
+
+
+class Leftovers:
+    """A block in which an answer runs. What its threads raise is kept, and not printed.
+
+    When the block is left, threads that are still in the answer's code are told to end, and processes that
+    were started meanwhile are ended.
+    """
+
+    def __init__(self, answer: Callable[..., Any]) -> None:
+        """Watch what this function starts."""
+        code = getattr(answer, "__code__", None)
+        self._folder = Path(code.co_filename).parent if code else None
+        self._warnings = warnings.catch_warnings(record=True)
+        self.errors: list[str] = []
+        """What its threads raised, each in one line."""
+
+    def __enter__(self) -> Self:
+        """Note what there is already."""
+        self._threads = {thread.ident for thread in threading.enumerate()}
+        self._children = {child.pid for child in multiprocessing.active_children()}
+        self._hook, threading.excepthook = threading.excepthook, self._keep
+        self._warned = self._warnings.__enter__()
+        warnings.simplefilter("always")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what has come since."""
+        for child in multiprocessing.active_children():
+            if child.pid not in self._children:
+                child.terminate()
+                child.join(_GRACE)
+                child.kill()
+        self._end_threads()
+        threading.excepthook = self._hook
+        gc.collect()  # so that a coroutine of this answer does not complain while the next one is looked at
+        self._warnings.__exit__(kind, error, trace)
+
+    @property
+    def never_awaited(self) -> str:
+        """The name of a coroutine that was made and never awaited, or nothing."""
+        texts = [str(one.message) for one in self._warned or ()]
+        names = [text.split("'")[1] for text in texts if text.endswith("' was never awaited")]
+        return names[0].rpartition(".")[2] if names else ""
+
+    def _keep(self, told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None:
+            self.errors.append(text_of(told.exc_value))
+
+    def _stuck(self) -> list[threading.Thread]:
+        """Return the threads that have come since, and are in the answer's code."""
+        frames = sys._current_frames()
+        return [
+            thread
+            for thread in threading.enumerate()
+            if thread.ident not in self._threads and self._is_in_answer(frames.get(thread.ident or 0))
+        ]
+
+    def _is_in_answer(self, frame: FrameType | None) -> bool:
+        while frame:
+            if Path(frame.f_code.co_filename).parent == self._folder:
+                return True
+            frame = frame.f_back
+        return False
+
+    def _end_threads(self) -> None:
+        """Raise SystemExit in them, at their next step of Python, and let no exit wait for them."""
+        end = time.monotonic() + _GRACE
+        stuck = self._stuck()
+        for thread in stuck:
+            # A pool of threads has all its threads joined at the exit, those that wait for ever too.
+            getattr(pools, "_threads_queues", {}).pop(thread, None)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+            )
+        for thread in stuck:
+            thread.join(max(0.0, end - time.monotonic()))
