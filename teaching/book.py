@@ -55,6 +55,7 @@ WORKBOOKS = """
 ```
 """
 LAB = "*This lab runs in JupyterLab, not on a page: `python3 run.py lab` opens it.*"
+UNSPOKEN = ' aria-label="Toggle hidden content"'
 SETTINGS = {
     "project": TITLE,
     "extensions": ["myst_nb"],
@@ -155,8 +156,21 @@ def build(source: Path, to: Path) -> str:
     warnings = io.StringIO()
     nocolor()
     with tempfile.TemporaryDirectory() as cache, patch_docutils(), docutils_namespace():
-        options = {"confoverrides": SETTINGS, "status": None, "warning": warnings, "parallel": 2}
-        Sphinx(source, None, to, cache, "html", freshenv=True, **options).build()
+        site = Sphinx(
+            source,
+            None,
+            to,
+            cache,
+            "html",
+            SETTINGS,
+            status=None,
+            warning=warnings,
+            freshenv=True,
+            parallel=2,
+        )
+        site.build()
+    for page in to.rglob("*.html"):  # Let a screen reader say the words that are there.
+        page.write_text(page.read_text("utf-8").replace(UNSPOKEN, ""), "utf-8")
     return warnings.getvalue().replace(f"{source}/", "")
 
 

@@ -223,7 +223,8 @@ def split_listing(block: str) -> Iterator[str]:
     lines = block.splitlines()
     if block.startswith("|"):
         head, rows = lines[:2], lines[2:]
-        step = ROWS if len(block.split()) / len(lines) < 16 else ROWS // 2 + 1
+        words = len(re.sub(r"\]\([^)]*\)", "]", block).split())  # without the links' addresses
+        step = ROWS if words / len(lines) < 20 else ROWS // 2 + 1
         for first in range(0, len(rows), step):
             yield "\n".join(head + rows[first : first + step])
     elif block.startswith("```"):

@@ -15,6 +15,7 @@ pytest.importorskip("sphinx_book_theme", reason="needs the packages for slides a
 
 import book
 import browser
+from axe_playwright_python.sync_playwright import Axe
 from browser import chromium
 from bs4 import BeautifulSoup
 from nbformat import v4
@@ -135,6 +136,14 @@ def test_pages_are_clean_and_pictures_readable_in_light_and_dark(site, shown, re
             assert 0 <= box["x"] < box["x"] + box["width"] <= 1280
 
 
+@pytest.mark.parametrize("shown", ["light", "dark"], indirect=True)
+def test_axe_finds_no_serious_fault(site, shown):
+    for name in [*PAGES, "workbooks/zz_try", "search"]:
+        shown.page.goto((site[0] / f"{name}.html").as_uri())
+        found = Axe().run(shown.page, options={"preload": False}).response["violations"]
+        assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == [], name
+
+
 def follow(page: Page, link: str) -> None:
     """Click a link and wait for its page."""
     address = page.locator(link).evaluate("(one) => one.href")
@@ -180,6 +189,7 @@ def test_a_solution_is_folded_until_it_is_asked_for(site, shown):
     page.goto((site[0] / "workbooks" / "zz_try.html").as_uri())
     solution = page.get_by_text("the_solution")
     assert not solution.is_visible()
+    assert page.locator("summary").first.get_attribute("aria-label") is None  # which would hide its words
     page.get_by_text("Show a solution").first.click()
     solution.wait_for()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest.importorskip("sphinx_revealjs", reason="needs the packages for slides and
 
 import browser
 import slides
+from axe_playwright_python.sync_playwright import Axe
 from browser import chromium
 from nbformat import v4
 
@@ -235,6 +237,13 @@ class TestInABrowser:
 class TestKeys:
     pytestmark = in_browser
 
+    def test_axe_finds_no_serious_fault_on_the_first_slides(self, show):
+        page = show(CHAPTERS[0])
+        for _ in range(10):
+            found = Axe().run(page, options={"preload": False}).response["violations"]
+            assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
+            page.keyboard.press("Space")
+
     def test_keys_lead_on_back_and_to_both_ends(self, show):
         page = show(CHAPTERS[0])
 
@@ -259,3 +268,31 @@ class TestKeys:
         notes.get_by_text(words or "-").first.wait_for()
         notes.keyboard.press("Space")
         page.wait_for_function("Reveal.getSlidePastCount() === 1")
+
+
+class TestProjector:
+    pytestmark = in_browser
+
+    def test_jupyterlab_for_a_projector_is_a_notebook_in_large_type(self, tmp_path):
+        browser.write(tmp_path / "one.ipynb", "1 + 1")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        options = [f"--ServerApp.root_dir={tmp_path}", "--ServerApp.token=", f"--ServerApp.port={port}"]
+        command = [sys.executable, ROOT / "run.py", "lab", "--projector", "--no-browser", *options]
+        pipe = subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as server:
+            try:
+                browser.wait_for_port(port, server)
+                with chromium(*SIZES[0]) as shown:
+                    page = shown.page
+                    page.goto(f"http://127.0.0.1:{port}/lab/tree/one.ipynb")
+                    cell = page.locator(".jp-Cell .cm-content").first
+                    cell.wait_for()
+                    assert cell.evaluate("(one) => getComputedStyle(one).fontSize") == "24px"
+                    assert cell.bounding_box()["width"] > 1100
+                    assert page.url.endswith("/doc/tree/one.ipynb")
+                    assert not page.locator(".jp-SideBar:visible").count()
+                    assert shown.outside == []
+            finally:
+                server.terminate()
+                server.wait(30)
