@@ -150,6 +150,7 @@ def half(job):
         (in_two_runs, "Not yet: the job was run 2 times: one run has to do"),
         (in_percent, "Not yet: a number from 0 to 1 was expected; got '"),
         (half, "Not yet: a job "),
+        (cpu_seconds, "Not yet: "),
     ],
 )  # fmt: skip
 def test_a_share_of_cpu_time(told, answer, words):

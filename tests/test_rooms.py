@@ -119,16 +119,16 @@ labs.crew: checks jobqueue jobqueue.reports show | psutil
 labs.queue_lab: .crew .frame | ipywidgets
 exercises: .desk .predictions
 exercises.predictions: show | IPython ipywidgets
-exercises.desk: .leftovers clocked show
+exercises.desk: .leftovers show
 exercises.leftovers: clocked
 exercises.probes:
 exercises.of_01: .desk .probes show
 exercises.of_02: .desk children show
 exercises.of_03: .desk .probes show
-exercises.of_04: .desk children clocked show
+exercises.of_04: .desk .leftovers children show
 exercises.of_05: .desk show
 exercises.of_06: .desk servers show
-exercises.of_07: .desk .probes show | distributed
+exercises.of_07: .desk .probes show | dask distributed
 """
 # From the top; all others are instruments.
 RANKS = [{"labs", "exercises"}, {"experiments"}, {"jobqueue", "servers", "engine"}]

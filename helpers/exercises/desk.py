@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.clocked import text_of
-from helpers.exercises.leftovers import Leftovers
+from helpers.exercises.leftovers import Leftovers, one_line
 from helpers.show import short
 
 DEADLINE = 20.0  # seconds that an answer may take
@@ -100,7 +99,7 @@ def _verdict(known: Exercise, answer: Callable[..., Any], left: Leftovers) -> st
             "nothing, await does."
         )
     elif left.errors:
-        words = f"{words} One of its threads raised {left.errors[0].rstrip('.')}."
+        words = f"{words} One of its threads raised {left.errors[0]}."
     return f"Not yet: {words}"
 
 
@@ -137,7 +136,7 @@ def within(seconds: float, act: Callable[..., Any], *arguments: Any, threads: in
     if failed and isinstance(failed[0], Exception):
         raise failed[0]
     if failed:
-        raise NotYet(f"it raises {text_of(failed[0])}, which ends more than the answer.")
+        raise NotYet(f"it raises {one_line(failed[0])}, which ends more than the answer.")
     if any(thread.is_alive() for thread in crowd):
         raise NotYet(f"it has not ended within {seconds:g} s. Does something wait for what never comes?")
     if inspect.iscoroutine(came[0]):
@@ -169,6 +168,8 @@ def within_loop(seconds: float, act: Callable[..., Any], *arguments: Any) -> Any
         if not done:
             task.cancel()
             raise NotYet(f"it has not ended within {seconds:g} s. Does something wait for what never comes?")
+        if inspect.isawaitable(task.result()):
+            raise NotYet("what it returns has to be awaited itself: return await ...")
         return task.result()
 
     return within(seconds + 2, lambda: asyncio.run(run()))
@@ -206,7 +207,13 @@ def _raised(error: Exception, answer: Callable[..., Any]) -> str:
         if trace.tb_frame.f_code.co_filename == code.co_filename:
             line = linecache.getline(code.co_filename, trace.tb_lineno).strip()
         trace = trace.tb_next
-    return f"it raises {text_of(error).rstrip('.')}{f', at the line: {line}' if line else '.'}"
+    words = one_line(error)
+    if any(sign in words for sign in ("pickle", "local object", "Can't get attribute", "BrokenProcess")):
+        words += (
+            " (another process imports a function by its name, and cannot import a lambda, nor what stands "
+            "within a function or in a cell)"
+        )
+    return f"it raises {words}{f', at the line: {line}' if line else '.'}"
 
 
 def _known(name: str) -> Exercise:

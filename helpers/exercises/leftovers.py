@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from helpers.clocked import text_of
 
+_LONG = 150  # characters of an error's words
 _GRACE = 1.0  # seconds in which a thread or a process may end by itself
 
 
@@ -65,7 +66,7 @@ class Leftovers:
 
     def _keep(self, told: threading.ExceptHookArgs) -> None:
         if told.exc_value is not None:
-            self.errors.append(text_of(told.exc_value))
+            self.errors.append(one_line(told.exc_value))
 
     def _stuck(self) -> list[threading.Thread]:
         """Return the threads that have come since, and are in the answer's code."""
@@ -95,3 +96,9 @@ class Leftovers:
             )
         for thread in stuck:
             thread.join(max(0.0, end - time.monotonic()))
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's kind and message in one short line, with no full stop."""
+    text = " ".join(text_of(error).split()).rstrip(".:")
+    return text if len(text) <= _LONG else f"{text[:_LONG]} ..."

@@ -82,7 +82,7 @@ def _look_at_chunks(map_in_chunks: Callable[..., object], pool: CountingPool, co
             f"with {case}, work(number) for each number, in order, was expected; got {short(found)}."
         )
     if not pool.handed:
-        raise NotYet("the squares are right, and the pool was given nothing: this process computed them.")
+        raise NotYet("the squares are right, and the pool that was handed over was given nothing: use it.")
     if pool.handed == count == 1000:
         raise NotAttempted(
             f"{count:,} tiny jobs went to the workers in {pool.handed:,} hand-overs, one by one. Each costs "
@@ -108,7 +108,7 @@ class _Job:
 
     def __init__(self, computes: bool) -> None:
         self._computes = computes
-        self.times, self.share = 0, 0.0
+        self.times, self.share, self.seconds = 0, 0.0, 0.0
 
     def __call__(self) -> str:
         self.times += 1
@@ -118,7 +118,8 @@ class _Job:
                 sum(range(1000))
         else:
             time.sleep(0.1)
-        self.share = (time.thread_time() - cpu) / (time.perf_counter() - wall)
+        self.seconds = time.thread_time() - cpu
+        self.share = self.seconds / (time.perf_counter() - wall)
         return "done"
 
 
@@ -184,6 +185,13 @@ def _share(cpu_share: Callable[..., object]) -> None:
     share = _share_of(cpu_share, computes)
     if share > 1.5:
         raise NotYet(f"a share is from 0 to 1, and it returned {share:.3g}.")
+    if share < 0:
+        raise NotYet(f"a share is from 0 to 1, and it returned {share:.3g}: take the earlier from the later.")
+    if abs(share - computes.seconds) < 0.02 < abs(computes.share - computes.seconds):
+        raise NotYet(
+            f"it returned {share:.2f}, the CPU seconds of the job: a share is these, divided by the seconds on "
+            "the wall."
+        )
     if share < computes.share / 4:
         raise NotYet(
             f"a job that computes all the time was given the share {share:.2f}. thread_time counts the "

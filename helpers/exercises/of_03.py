@@ -19,6 +19,8 @@ _LONGER = 0.05  # seconds that a fetch goes on when enough are under way: one to
 
 
 def _page(url: str) -> str:
+    if not isinstance(url, str):
+        raise TypeError(f"fetch takes one URL, and was given {short(url)}")
     return f"the page of {url}"
 
 
@@ -61,9 +63,10 @@ def _threads(fetch_all: Callable[..., object]) -> None:
 
         def fetch(url: str, inside: Together = inside) -> str:
             with inside:
+                page = _page(url)
                 inside.wait()
                 time.sleep(_LONGER)
-                return _page(url)
+                return page
 
         try:
             found = within(5, fetch_all, fetch, _URLS, most)
@@ -219,7 +222,8 @@ def _queue(pipeline: Callable[..., object]) -> None:
         raise
     finally:
         there = len(worked)
-        time.sleep(0 if there == _PAGES else 0.3)  # a thread that was not waited for goes on, and is seen
+        time.sleep(0.3)  # a thread that was not waited for goes on, and is seen
+        waits = queue.waiting
         queue.end()
     expected = [f"page {number}" for number in range(_PAGES)]
     if not worked and not made_by:
@@ -237,6 +241,11 @@ def _queue(pipeline: Callable[..., object]) -> None:
         )
     if worked != expected:
         raise NotYet(f"each page once, in order, was to be worked; got {short(worked)}.")
+    if waits:
+        raise NotYet(
+            "all pages are worked, and a thread still waits at queue.get, for ever. Tell it the end by a "
+            "sentinel, and join it."
+        )
     if made_by & worked_by:
         raise NotYet("the thread that takes pages also works on them: two threads were asked for.")
 
@@ -247,7 +256,7 @@ def _why_it_hangs(queue: WatchedQueue, worked: list[object], all_made: bool) -> 
     if queue.waits == "put":
         return (
             f"it hangs: a thread waits at queue.put, as {_ROOM} pages are in the queue and nobody takes "
-            "them. Start the thread that takes before you wait for the one that puts."
+            "them. The thread that takes was not started yet, or has left too soon."
         )
     if all_made:
         return (

@@ -11,8 +11,8 @@ from multiprocessing.managers import BaseManager, RemoteError
 from typing import Any
 
 from helpers import children
-from helpers.clocked import text_of
 from helpers.exercises.desk import NotAttempted, NotYet, exercise, within
+from helpers.exercises.leftovers import one_line
 from helpers.show import short
 
 _HERE, _KEY = "127.0.0.1", b"a key for this check"
@@ -231,7 +231,7 @@ def _run(pipe: Connection, work: Callable[..., object], *arguments: object) -> N
     try:
         work(*arguments)
     except BaseException as error:
-        pipe.send(text_of(error).rstrip("."))
+        pipe.send(one_line(error))
         pipe.close()
         os._exit(1)
     pipe.send("")

@@ -1,11 +1,13 @@
 """The exercises of chapter 07: a program on an engine, results as they come home, a task that fails."""
 
 import logging
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import dask
 from distributed import Client, Future, get_worker
 
 from helpers.exercises.desk import NotAttempted, NotYet, as_list, exercise, within
@@ -35,7 +37,11 @@ def _engine() -> Iterator[Any]:
     global _notes
     _notes = _Notes()
     quiet: dict[str, Any] = {"silence_logs": logging.CRITICAL, "dashboard_address": None}
-    with Client(processes=False, n_workers=_WORKERS, threads_per_worker=1, **quiet) as client:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        dask.config.set({"temporary-directory": folder}),
+        Client(processes=False, n_workers=_WORKERS, threads_per_worker=1, **quiet) as client,
+    ):
         yield client
 
 

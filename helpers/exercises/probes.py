@@ -118,7 +118,7 @@ class WatchedQueue(queue.Queue[Any]):
     def __init__(self, maxsize: int) -> None:
         """Make an empty one."""
         super().__init__(maxsize)
-        self.puts = self.highest = 0
+        self.puts = self.highest = self.waiting = 0
         self.waits = ""
         """Where somebody waits or has waited last: "put" or "get"."""
         self._ended = False
@@ -148,11 +148,15 @@ class WatchedQueue(queue.Queue[Any]):
     def _until_ended(self, act: Callable[[float | None], Any], block: bool, timeout: float | None) -> Any:
         if not block or timeout is not None:
             return act(timeout)
-        while not self._ended:
-            try:
-                return act(0.05)
-            except queue.Empty:
-                self.waits = "get"
-            except queue.Full:
-                self.waits = "put"
+        self.waiting += 1
+        try:
+            while not self._ended:
+                try:
+                    return act(0.05)
+                except queue.Empty:
+                    self.waits = "get"
+                except queue.Full:
+                    self.waits = "put"
+        finally:
+            self.waiting -= 1
         raise SystemExit
