@@ -74,6 +74,11 @@ def add_once(counter, lock, times):
         counter.add_one()
 
 
+def change_the_value(counter, lock, times):
+    with lock:
+        counter.value += times
+
+
 def add_nothing(counter, lock, times):
     pass
 
@@ -90,6 +95,7 @@ def add_without_waiting(counter, lock, times):
     ("answer", "words"),
     [
         (add, "Not attempted yet: the lock that was handed over was never taken, and updates were"),
+        (change_the_value, "Not yet: counter.value was changed from outside; adding is what counter.add_one"),
         (add_nothing, "Not attempted yet: nobody has called counter.add_one()."),
         (add_with_lock, "Correct: four threads added, one at a time, and nothing was lost."),
         (add_with_one_lock_for_all, "Correct: "),
@@ -130,6 +136,17 @@ def transfer_in_order(source, target, amount):
         move(source, target, amount)
 
 
+def transfer_in_order_of_ids(source, target, amount):
+    first, second = sorted([source, target], key=id)
+    with first.lock, second.lock:
+        move(source, target, amount)
+
+
+def transfer_with_one_lock_twice(source, target, amount):
+    with source.lock, source.lock:
+        move(source, target, amount)
+
+
 def transfer_with_one_lock(source, target, amount):
     with source.lock:
         move(source, target, amount)
@@ -150,6 +167,8 @@ def transfer_and_keep(source, target, amount):
     [
         (lambda source, target, amount: None, "Not attempted yet: no money has moved."),
         (transfer_in_order, "Correct: "),
+        (transfer_in_order_of_ids, "Correct: "),
+        (transfer_with_one_lock_twice, "Not yet: one transfer alone waits for ever, for a lock that its own"),
         (transfer_as_asked, "Not yet: from 1 to 2, the locks are taken in the order [1, 2], from 2 to 1"),
         (transfer_with_one_lock, "Not yet: a balance was changed by a thread that did not hold this"),
         (move, "Not yet: a balance was changed by a thread that did not hold"),

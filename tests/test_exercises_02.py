@@ -67,7 +67,7 @@ def numbers_back(pool, work, numbers, workers):
         (all_in_one, "Not yet: 1,000 numbers for 2 workers were handed over in one piece, so one worker"),
         (chunks_of_none, "Not yet: with 1 number for 2 workers it raises ValueError: chunksize must be >="),
         (as_futures, "Not yet: it returns futures, the promises of results: ask each for its result()."),
-        (alone, "Not yet: the squares are right, and the pool was given nothing: this process computed"),
+        (alone, "Not yet: the squares are right, and the pool that was handed over was given"),
         (numbers_back, "Not yet: with 1,000 numbers for 2 workers, work(number) for each number, in"),
         (lambda numbers: numbers, "Not yet: it is called with 4 arguments, and takes (numbers): keep the"),
     ],
@@ -132,6 +132,12 @@ def in_percent(job):
     return f"{100 * cpu_share(job):.0f} %"
 
 
+def cpu_seconds(job):
+    cpu = time.thread_time()
+    job()
+    return time.thread_time() - cpu
+
+
 def half(job):
     return cpu_share(job) / 2
 
@@ -149,6 +155,7 @@ def half(job):
         (share_from_another_thread, "Not yet: a job that computes all the time was given the share 0.0"),
         (in_two_runs, "Not yet: the job was run 2 times: one run has to do"),
         (in_percent, "Not yet: a number from 0 to 1 was expected; got '"),
+        (lambda job: -cpu_share(job), "Not yet: "),
         (half, "Not yet: a job "),
         (cpu_seconds, "Not yet: "),
     ],

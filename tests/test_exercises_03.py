@@ -67,6 +67,11 @@ def with_a_yield(fetch, urls, most):
         yield fetch(url)
 
 
+def all_in_one_call(fetch, urls, most):
+    with ThreadPoolExecutor(most) as pool:
+        return pool.submit(fetch, urls).result()
+
+
 def twice(fetch, urls, most):
     by_threads(fetch, urls, most)
     return by_threads(fetch, urls, most)
@@ -93,6 +98,7 @@ def wait_for_ever(fetch, urls, most):
         (pages_nowhere, "Not yet: a list of pages was expected; got None."),
         (by_a_coroutine, "Not yet: its call returns a coroutine, which runs nothing until it is awaited"),
         (with_a_yield, "Not yet: it has a yield in it, so a call runs none of it"),
+        (all_in_one_call, "Not yet: it raises TypeError: fetch takes one URL, and was given ['http"),
         (twice, "Not yet: for 12 URLs, fetch was called 24 times."),
         (wait_for_ever, "Not yet: it has not ended within 5 s. Does something wait for what never comes?"),
     ],
@@ -177,6 +183,10 @@ async def a_run_in_a_run(fetch, urls, most):
     return asyncio.run(without_a_door(fetch, urls, most))
 
 
+async def a_gather_that_nobody_awaits(fetch, urls, most):
+    return asyncio.gather(*[fetch(url) for url in urls])
+
+
 async def a_door_never_left(fetch, urls, most):
     door = asyncio.Semaphore(most)
 
@@ -200,6 +210,7 @@ async def a_door_never_left(fetch, urls, most):
         (called_and_dropped, "Not yet: fetch() was called and never awaited: the call of a coroutine"),
         (tasks_themselves, "Not yet: it returns coroutines or tasks, and not their pages: each has to be"),
         (a_run_in_a_run, "Not yet: "),
+        (a_gather_that_nobody_awaits, "Not yet: what it returns has to be awaited itself: return await ..."),
         (by_threads, "Not yet: "),
         (a_door_never_left, "Not yet: it has not ended within 5 s."),
         (lambda fetch, urls: None, "Not yet: it is called with 3 arguments, and takes (fetch, urls): keep"),
@@ -397,6 +408,18 @@ def die_at_work(pages, work, queue):
     both(put, lambda: [work(page)["x"] for page in iter(queue.get, None)])
 
 
+def join_the_queue_alone(pages, work, queue):
+    def take():
+        while True:
+            work(queue.get())
+            queue.task_done()
+
+    threading.Thread(target=take, daemon=True).start()
+    for page in pages:
+        queue.put(page)
+    queue.join()
+
+
 def start_no_one_who_puts(pages, work, queue):
     both(list, lambda: [work(page) for page in iter(queue.get, None)])
 
@@ -415,6 +438,7 @@ def start_no_one_who_puts(pages, work, queue):
         (a_queue_of_ones_own, "Not yet: nothing was put into the queue that was handed over"),
         (join_nobody, "Not yet: it returned when "),
         (work_where_it_is_made, "Not yet: the thread that takes pages also works on them: two threads"),
+        (join_the_queue_alone, "Not yet: all pages are worked, and a thread still waits at queue.get, for"),
         (start_no_one_who_puts, "Not yet: it hangs: a thread waits at queue.get, and the one that puts"),
     ],
 )  # fmt: skip

@@ -187,7 +187,7 @@ def values_alone(tasks, results):
         ("answer_none", 'Not yet: nobody can do ("fly", 1): a text that names "fly" was expected as its'),
         ("leave_at_the_unknown", 'Not yet: no result came for ("square", 4): whoever waits for it is'),
         ("never_end", "Not yet: "),
-        ("values_alone", "Not yet: each result was to be (name, n, value); got [9, 4, 1, 16]."),
+        ("values_alone", "Not yet: each result was to be a tuple, (name, n, value); got [9, 4, 1, 16]."),
     ],
 )  # fmt: skip
 def test_a_second_function(told, module, name, words):
@@ -260,6 +260,20 @@ def stop_when_all_is_done(tasks, results, stop):
             continue
         results.put(n * n)
 
+def never_wait(tasks, results, stop):
+    while not stop.is_set():
+        if not tasks.empty():
+            n = tasks.get()
+            results.put(n * n)
+
+def take_an_event_for_a_flag(tasks, results, stop):
+    while not stop:
+        n = tasks.get()
+        results.put(n * n)
+
+def two_parameters(tasks, results):
+    pass
+
 def put_the_number_back(tasks, results, stop):
     while not stop.is_set():
         results.put(tasks.get())
@@ -276,6 +290,9 @@ def put_the_number_back(tasks, results, stop):
         ("die_when_empty", "Not yet: nobody had told the worker to stop, and it died of Empty"),
         ("drop_what_is_in_hand", "Not yet: 4 tasks were taken and 3 answered: a task that was in the"),
         ("stop_when_all_is_done", "Not yet: told to stop after 3 of 10 tasks, the worker did all the"),
+        ("never_wait", "Not yet: with two tasks to do, the worker asked "),
+        ("take_an_event_for_a_flag", "Not yet: nobody had told the worker to stop, and it left with"),
+        ("two_parameters", "Not yet: it is called with 3 arguments, and takes (tasks, results): keep"),
         ("put_the_number_back", "Not yet: the worker was given 2; 4 was expected, and 2 came."),
     ],
 )  # fmt: skip

@@ -96,7 +96,7 @@ def set_the_balance(db, number, amount):
         (deposit_once, "Correct: handed out twice, or cut off at any step: each task is paid in just"),
         (note_first_and_let_the_key_decide, "Correct: "),
         (forget_to_commit, "Not yet: 100 were to be paid in, and another program finds 0 in the account."),
-        (never_note, "Not attempted yet: task 1 was handed out twice, and its 100 were paid in twice."),
+        (never_note, "Not yet: task 1 was handed out twice, and its 100 were paid in twice: note its number"),
         (two_transactions, "Not yet: the power failed after a worker had paid in, and not noted it. The"),
         (noted_too_soon, "Not yet: the power failed after a worker had noted it, and had not paid in. The"),
         (trip_over_the_key, "Not yet: handed out a second time, the task raises IntegrityError, as its"),
@@ -367,7 +367,7 @@ def always_all(job, attempts):
     ("answer", "words"),
     [
         (lambda job, attempts: None, "Not attempted yet: the job was not run."),
-        (lambda job, attempts: job(), "Not attempted yet: the job failed once, and was not tried again."),
+        (lambda job, attempts: job(), "Not attempted yet: the job raised OSError once, and was not tried"),
         (attempt, "Correct: again after an error, not for ever, and the last error is told."),
         (one_too_few, "Not yet: the job fails twice and then succeeds. With three attempts, it was given"),
         (one_too_many, "Not yet: a job that always fails was to be run 4 times, and was run 5 times."),

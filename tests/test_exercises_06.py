@@ -83,7 +83,7 @@ def lose_the_value(send, pause, attempts):
         (lambda send, pause, attempts: send(), "Not attempted yet: the server answered 451, try again"),
         (send_patiently, "Correct: longer and longer pauses, only for what may still succeed, and an end."),
         (always_one_second, "Not yet: pauses of [1, 2] seconds were expected, each twice the one before;"),
-        (no_pause, "Not yet: it was tried again without a pause: the server is asked the same in the same"),
+        (no_pause, "Not yet: it was tried again without a call of pause(): the server is asked"),
         (steadily, "Not yet: pauses of [1, 2, 4] seconds were expected, each twice the one before; got"),
         (pause_at_the_end, "Not yet: after the last attempt there is a pause, and nothing comes after it."),
         (whatever_the_code, "Not yet: the server answered 550, no such mailbox, which is for good; it was"),

@@ -117,7 +117,7 @@ def within(seconds: float, act: Callable[..., Any], *arguments: Any, threads: in
     Raises what it raises, and ``NotYet`` when it takes longer, has other parameters, or is no plain function.
     It goes on then, in threads that no exit waits for.
     """
-    _fits(act, arguments)
+    fits(act, arguments)
     came: list[Any] = []
     failed: list[BaseException] = []
 
@@ -156,7 +156,7 @@ def within_loop(seconds: float, act: Callable[..., Any], *arguments: Any) -> Any
     """
     import asyncio  # only here, as it takes a while to import
 
-    _fits(act, arguments)
+    fits(act, arguments)
 
     async def run() -> Any:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
@@ -182,7 +182,7 @@ def as_list(found: object, what: str) -> list[Any]:
     return list(found)
 
 
-def _fits(act: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+def fits(act: Callable[..., Any], arguments: tuple[object, ...]) -> None:
     """Raise ``NotYet`` when a function cannot be called so, or does nothing when it is called."""
     if inspect.isgeneratorfunction(act) or inspect.isasyncgenfunction(act):
         raise NotYet("it has a yield in it, so a call runs none of it: return what was asked for instead.")

@@ -189,8 +189,8 @@ def _share(cpu_share: Callable[..., object]) -> None:
         raise NotYet(f"a share is from 0 to 1, and it returned {share:.3g}: take the earlier from the later.")
     if abs(share - computes.seconds) < 0.02 < abs(computes.share - computes.seconds):
         raise NotYet(
-            f"it returned {share:.2f}, the CPU seconds of the job: a share is these, divided by the seconds on "
-            "the wall."
+            f"it returned {share:.2f}, the CPU seconds of the job: a share is these, divided by the seconds "
+            "on the wall."
         )
     if share < computes.share / 4:
         raise NotYet(

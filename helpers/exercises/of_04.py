@@ -11,11 +11,12 @@ from multiprocessing.managers import BaseManager, RemoteError
 from typing import Any
 
 from helpers import children
-from helpers.exercises.desk import NotAttempted, NotYet, exercise, within
+from helpers.exercises.desk import NotAttempted, NotYet, exercise, fits, within
 from helpers.exercises.leftovers import one_line
 from helpers.show import short
 
 _HERE, _KEY = "127.0.0.1", b"a key for this check"
+_MANY_LOOKS = 300  # at stop, in about a second
 
 
 Queue = queue.Queue[Any]
@@ -143,7 +144,7 @@ def _door(knock: Callable[..., object]) -> None:
     finally:
         manager.shutdown()
     raised = [case for case in said if isinstance(said[case], Exception)]
-    if said["in"] is None:
+    if set(said.values()) == {None}:
         raise NotAttempted("nothing was returned.")
     if said["in"] == "in" and raised == ["wrong key", "nobody there"]:
         kinds = " and ".join(type(said[case]).__name__ for case in raised)
@@ -202,6 +203,7 @@ class _Worker:
                 f"{work.__name__} stands in a cell, or within a function, where no other process can import "
                 "it: write it into a file by %%writefile, and import that."
             )
+        fits(work, arguments)
         self._pipe, there = multiprocessing.Pipe()
         self._process = _context().Process(target=_run, args=(there, work, *arguments), daemon=True)
         self._process.start()
@@ -274,11 +276,12 @@ def _say_of_function(given: list[Any], found: list[Any], raised: str, left: int,
         said = f'the worker was given ("{task[0]}", {task[1]}), and died of {raised}'
         if task[0] == "cube" and "cube" in raised:
             raise NotAttempted(f'{said}: it knows "square" alone.')
-        raise NotYet(f"{said}, with {left - 1 if left else 0} tasks still in the queue.")
+        tasks = max(0, left - 1)
+        raise NotYet(f"{said}, with {tasks} task{'s' * (tasks != 1)} still in the queue.")
     if not ended and not found:
         raise NotYet("6 s after its start, the worker has put no result, and has not ended.")
     if not all(isinstance(one, tuple) and len(one) == 3 for one in found):
-        raise NotYet(f"each result was to be (name, n, value); got {short(found)}.")
+        raise NotYet(f"each result was to be a tuple, (name, n, value); got {short(found)}.")
     answered = {one[:2]: one[2] for one in found}
     for name, n in given:
         if (name, n) not in answered:
@@ -320,6 +323,11 @@ def _stop(work: Callable[..., object]) -> None:
                 _look_at_result(worker, results, n, first=n == 2)
                 if worker.ended(0.5 if n == 2 else 0):
                     _left_too_soon(worker, n)
+            if (looks := stop.looks()) > _MANY_LOOKS:
+                raise NotYet(
+                    f"with two tasks to do, the worker asked {looks:,} times whether to stop: a loop that "
+                    "does not wait keeps a core busy, and the queues' server. get(timeout=0.1) waits."
+                )
             stop.set()
             if not worker.ended(2):
                 words = "the worker was told to stop, and 2 s later it still waits at its empty queue"
@@ -338,6 +346,13 @@ def _look_at_result(worker: _Worker, results: Queue, n: int, first: bool) -> Non
     try:
         found = results.get(timeout=5)
     except queue.Empty:
+        if worker.ended(0) and first:
+            raised = worker.raised()
+            died = f"died of {raised}" if raised else "left"
+            raise NotYet(
+                f"nobody had told the worker to stop, and it {died} with its first task undone. stop is an "
+                "event: stop.is_set() says whether it was told."
+            ) from None
         if worker.ended(0):
             _left_too_soon(worker, n)
         raise NotYet(f"the worker was given {n}, and 5 s later there is no result.") from None

@@ -45,6 +45,11 @@ class Database(sqlite3.Connection):
         """Return a cursor whose statements are counted."""
         return super().cursor(_Cursor)
 
+    def executescript(self, *arguments: Any) -> Any:
+        """Run a script, which counts as one step."""
+        self.step()
+        return super().executescript(*arguments)
+
     def execute(self, *arguments: Any) -> Any:
         """Run a statement, by a cursor that counts it."""
         return self.cursor().execute(*arguments)
@@ -122,7 +127,7 @@ def _once(deposit: Callable[..., object]) -> None:
                 f"100 were to be paid in, and another program finds {bank.balance} in the account. Was it "
                 "committed? with db: does that at its end."
             )
-        _pay_again(bank)
+        _pay_again(bank, attempted=steps > 2)  # the starter has a statement and a commit
         bank.pay(2, 100)
         if bank.balance != 200:
             raise NotYet(
@@ -149,7 +154,7 @@ def _once(deposit: Callable[..., object]) -> None:
                 )
 
 
-def _pay_again(bank: _Bank) -> None:
+def _pay_again(bank: _Bank, attempted: bool) -> None:
     try:
         bank.pay(1, 100)
     except sqlite3.IntegrityError:
@@ -157,6 +162,11 @@ def _pay_again(bank: _Bank) -> None:
             "handed out a second time, the task raises IntegrityError, as its number is noted already. That "
             "is no error: there is nothing to do."
         ) from None
+    if bank.balance == 200 and attempted:
+        raise NotYet(
+            "task 1 was handed out twice, and its 100 were paid in twice: note its number in done, and look "
+            "there before you pay in."
+        )
     if bank.balance == 200:
         raise NotAttempted("task 1 was handed out twice, and its 100 were paid in twice.")
     if bank.balance != 100:
@@ -368,7 +378,7 @@ def _retry(attempt: Callable[..., object]) -> None:
         value = within(5, attempt, job, 3)
     except OSError:
         if job.times == 1:
-            raise NotAttempted("the job failed once, and was not tried again.") from None
+            raise NotAttempted("the job raised OSError once, and was not tried again.") from None
         raise NotYet(
             f"the job fails twice and then succeeds. With three attempts, it was given up after {job.times}."
         ) from None

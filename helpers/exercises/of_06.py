@@ -112,7 +112,9 @@ def _look_at_pauses(did: list[object], expected: list[object]) -> None:
     pauses = [one for one in did if one != "send"]
     wanted = [one for one in expected if one != "send"]
     if not pauses:
-        raise NotYet("it was tried again without a pause: the server is asked the same in the same moment.")
+        raise NotYet(
+            "it was tried again without a call of pause(): the server is asked the same in the same moment."
+        )
     if pauses != wanted:
         raise NotYet(
             f"pauses of {wanted} seconds were expected, each twice the one before; got {short(pauses)}."
