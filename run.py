@@ -23,6 +23,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -34,7 +35,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed.txt"
-NOTEBOOKS = ROOT / "notebooks"
+NOTEBOOKS, TEACHING, BUILD = ROOT / "notebooks", ROOT / "teaching", ROOT / "build"
 # Variables that bring in another Python's modules, or change what a program means, prints or waits for; the
 # last has each of the many programs that the series starts compile its modules anew.
 MISLEADING = {f"PYTHON{name}" for name in ("HOME", "INSPECT", "OPTIMIZE", "PATH", "STARTUP", "WARNINGS")}
@@ -54,10 +55,22 @@ REMEDIES = {  # for what pip, venv or the system says
 IDLE = 0.25  # cores that other programs may keep busy, for two seconds, while what is stored is measured
 PATIENCE, TRIES = 60, 3  # seconds to wait until they are idle; runs of a notebook that they disturb
 PICTURE = "Two processes work side by side, two threads take turns"  # the README's
-USAGE = """python3 run.py lab | test | bench | refresh | verdicts
+# JupyterLab's settings for a projector: large type, nothing but the notebook.
+PROJECTOR = {
+    "@jupyterlab/apputils-extension/themes": {
+        "overrides": {"code-font-size": "24px", "content-font-size1": "24px", "ui-font-size1": "16px"}
+    },
+    "@jupyterlab/application-extension/shell": {"startMode": "single"},
+    "@jupyterlab/statusbar-extension/plugin": {"visible": False},
+}
+USAGE = """python3 run.py lab | test | slides | book | bench | refresh | verdicts
 
-    lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab
+    lab [ARGUMENTS]         open JupyterLab at the first notebook; the arguments go to JupyterLab;
+                            with --projector, with large type and the notebook alone
     test [ARGUMENTS]        test helpers and every notebook, or run pytest with these arguments
+    slides [CHAPTER ...]    make slides of all or these chapters, such as 02, in build/slides
+                            with --live, of one, and open them beside JupyterLab as for a projector
+    book                    make a site of all notebooks, as they are stored, in build/book
     bench                   print what the helpers cost beside the bare standard library
     refresh [NOTEBOOK ...]  run all or these notebooks on an idle computer and store their new outputs;
                             with --anyway, on a busy one as well
@@ -204,7 +217,9 @@ def install(extra: str) -> None:
     if not VENV.is_dir():
         make_venv()
     version = venv_version()
-    if STAMP.exists() and STAMP.read_text() in (fingerprint(extra, version), fingerprint("[test]", version)):
+    prints = {name: fingerprint(name, version) for name in ("", "[docs]", "[test]")}
+    there = set(STAMP.read_text().split()) & set(prints.values()) if STAMP.exists() else set()
+    if prints[extra] in there or (not extra and there):  # Each of the others brings what "" does.
         return
     STAMP.unlink(missing_ok=True)  # Should this be interrupted, the next start has to begin again.
     print("Installing into .venv (once, a minute or two) ...", flush=True)
@@ -215,7 +230,7 @@ def install(extra: str) -> None:
     # On all cores, where pip would use one; what it thinks of other people's code is not for our readers.
     run(PYTHON, "-m", "compileall", "-qq", "-j0", VENV, quiet=True)
     quiet_jupyterlab()
-    STAMP.write_text(fingerprint(extra, version))
+    STAMP.write_text("\n".join([*there, prints[extra]]))
 
 
 def quiet_jupyterlab() -> None:
@@ -237,14 +252,68 @@ def check_port(arguments: list[str]) -> None:
         fail(f"port {port} is in use or not allowed", "give another --port or end the program that uses it")
 
 
-def lab(arguments: list[str]) -> int:
-    """Open JupyterLab at the first notebook, until Ctrl-C."""
+def lab(arguments: list[str], notebook: str = "00_start_here.ipynb") -> int:
+    """Open JupyterLab at the first or another notebook, until Ctrl-C."""
     check_port(arguments)
     install("")
-    options = ["--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"]
+    options = [f"--LabApp.default_url=/lab/tree/notebooks/{notebook}"]
+    if "--projector" in arguments:
+        arguments = [argument for argument in arguments if argument != "--projector"]
+        options += projector(VENV / "projector")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")  # In a container everyone is root.
     return run(PYTHON, "-m", "jupyterlab", *options, *arguments).returncode
+
+
+def projector(folder: Path) -> list[str]:
+    """Write settings for a projector to a folder, and return the options by which JupyterLab takes them.
+
+    The user's own settings and layout are neither read nor changed.
+    """
+    for name, choices in PROJECTOR.items():
+        file = folder / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(choices))
+    shutil.rmtree(folder / "workspaces", ignore_errors=True)  # what was open the last time
+    (folder / "workspaces").mkdir()
+    closed = {"collapsed": True, "visible": False, "widgets": []}
+    layout = {"layout-restorer:data": {"left": closed, "right": closed}}
+    workspace = {"data": layout, "metadata": {"id": "default"}}
+    # JupyterLab's name for the file of the layout in which it starts.
+    (folder / "workspaces" / "default-37a8.jupyterlab-workspace").write_text(json.dumps(workspace))
+    places = {"user_settings_dir": "settings", "workspaces_dir": "workspaces"}
+    return [f"--LabApp.{option}={folder / place}" for option, place in places.items()]
+
+
+def chapters(names: list[str]) -> list[Path]:
+    """Return the chapters of these numbers, file names or paths; without any, all."""
+    found = {path.name: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    every = found | {name.partition("_")[0]: path for name, path in found.items()}
+    for name in names:
+        if Path(name).name not in every:
+            fail(f"there is no chapter {name}", "give its number, such as 02")
+    return [every[Path(name).name] for name in names] or list(found.values())
+
+
+def slides(arguments: list[str]) -> int:
+    """Make slides of all or some chapters; with --live, open those of one, and JupyterLab beside them."""
+    names = [name for name in arguments if name != "--live"]
+    live, paths = "--live" in arguments, chapters(names)
+    if live and len(paths) != 1:
+        fail("--live is for one chapter", "give its number, such as 02")
+    install("[docs]")
+    code = run(PYTHON, TEACHING / "slides.py", "--to", BUILD / "slides", *paths).returncode
+    if code or not live:
+        return code
+    webbrowser.open((BUILD / "slides" / f"{paths[0].stem}.html").as_uri())
+    return lab(["--projector"], paths[0].name)
+
+
+def book(_arguments: list[str]) -> int:
+    """Make a site of all notebooks, as they are stored."""
+    install("[docs]")
+    shutil.rmtree(BUILD / "book", ignore_errors=True)
+    return run(PYTHON, TEACHING / "book.py", "--to", BUILD / "book", NOTEBOOKS).returncode
 
 
 def parts() -> list[list[str]]:
@@ -398,7 +467,8 @@ def main() -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # However we are ended, we end our children first.
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    verbs = {"lab": lab, "test": test, "bench": bench, "refresh": refresh, "verdicts": verdicts}
+    verbs = {"lab": lab, "test": test, "slides": slides, "book": book}
+    verbs |= {"bench": bench, "refresh": refresh, "verdicts": verdicts}
     verb, *arguments = sys.argv[1:] or [""]
     own = [verb] if verb in ("lab", "test") else sys.argv[1:]  # JupyterLab's and pytest's help is theirs.
     if {"help", "-h", "--help"} & set(own):

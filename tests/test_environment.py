@@ -13,7 +13,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 BASE = [Requirement(line) for line in PROJECT["dependencies"]]
-TEST = [Requirement(line) for line in PROJECT["optional-dependencies"]["test"]]
+EXTRA = [Requirement(line) for name in ("docs", "test") for line in PROJECT["optional-dependencies"][name]]
 README = (ROOT / "README.md").read_text("utf-8")
 CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
@@ -42,7 +42,7 @@ def test_conda_installs_from_conda_forge_alone_and_this_package_by_pip():
 def test_every_dependency_has_one_exact_version_for_each_system():
     pins = [Requirement(line) for line in CONSTRAINTS.splitlines()]
     assert all(str(pin.specifier).startswith("==") for pin in pins)
-    for need in BASE + TEST:
+    for need in BASE + EXTRA:
         versions = [pin.specifier for pin in pins if pin.name == need.name]
         assert versions, need.name
         assert all(str(version)[2:] in need.specifier for version in versions)
@@ -66,3 +66,11 @@ def test_workflows_test_what_the_readme_and_run_promise(name):
     assert " ".join(names[system] for system in matrix["os"]) == "Linux macOS Windows"
     assert f"Python {oldest} or later, on Linux, macOS or Windows" in README
     assert f"Python {oldest} to {newest}, or python{free}" in (ROOT / "run.py").read_text("utf-8")
+
+
+def test_what_is_published_is_what_run_makes():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text("utf-8"))
+    build = workflow["jobs"]["build"]["steps"]
+    commands = [step["run"] for step in build if "run" in step]
+    assert commands[:2] == ["python run.py book", "python run.py slides"]
+    assert [step["with"]["path"] for step in build if "pages" in step.get("uses", "")] == ["build/book"]

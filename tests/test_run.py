@@ -167,7 +167,7 @@ def offer_source(index: Path, backend: str) -> None:
 def test_an_unknown_or_missing_verb_shows_the_usage(copy, arguments, optimize):
     code, output, errors = run(copy, *arguments, PYTHONOPTIMIZE=optimize)
     assert (code, output) == (2, "")
-    assert errors.startswith("python3 run.py lab | test | bench | refresh | verdicts")
+    assert errors.startswith("python3 run.py lab | test | slides | book | bench | refresh | verdicts")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_unknown_or_missing_verb_shows_the_usage(copy, arguments, optimize):
 def test_who_asks_for_help_gets_the_usage_and_nothing_is_installed(copy, arguments):
     code, output, errors = run(copy, *arguments)
     assert (code, errors) == (0, "")
-    assert output.startswith("python3 run.py lab | test | bench | refresh | verdicts")
+    assert output.startswith("python3 run.py lab | test | slides | book | bench | refresh | verdicts")
     assert not (copy / ".venv").exists()
 
 
@@ -333,6 +333,39 @@ def test_what_the_tests_need_suffices_for_lab(ready):
     assert [call.split()[-1] for call in calls(ready)] == [".", ".[test]", "-x"]
     run(ready, "lab")
     assert calls(ready) == []
+
+
+def test_what_slides_need_is_installed_once_beside_what_tests_need(ready):
+    stand_in = ready / "teaching" / "book.py"
+    stand_in.parent.mkdir()
+    stand_in.write_text("")
+    for arguments in (["test", "-x"], ["book"], ["test", "-x"], ["book"], ["lab"]):
+        run(ready, *arguments)
+    assert [call.split()[-1] for call in calls(ready)] == [".[test]", "-x", ".[docs]", "-x"]
+
+
+@pytest.mark.parametrize("arguments", [["no such"], ["01", "9"], ["--live"], ["01", "02", "--live"]])
+def test_slides_of_no_chapter_are_refused_before_anything_is_installed(copy, arguments):
+    (copy / "notebooks").mkdir()
+    for name in ("01_one.ipynb", "02_two.ipynb"):
+        (copy / "notebooks" / name).touch()
+    assert_refused(run(copy, "slides", *arguments), "chapter", "such as 02")
+    assert not (copy / ".venv").exists()
+
+
+def test_chapters_are_named_by_number_file_or_path(ready):
+    (ready / "notebooks").mkdir()
+    (ready / "teaching").mkdir()
+    for name in ("01_one.ipynb", "01b_more.ipynb", "02_two.ipynb"):
+        (ready / "notebooks" / name).touch()
+    (ready / "teaching" / "slides.py").write_text("import sys; print(*sys.argv[3:], sep='|')")
+
+    def asked(*names: str) -> list[str]:
+        line = run(ready, "slides", *names)[1].splitlines()[-1]
+        return [Path(path).stem for path in line.split("|")]
+
+    assert asked("01b", "notebooks/02_two.ipynb", "01_one.ipynb") == ["01b_more", "02_two", "01_one"]
+    assert asked() == ["01_one", "01b_more", "02_two"]
 
 
 def test_a_failed_installation_is_not_believed(ready):

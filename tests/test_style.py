@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PLACES = ["helpers", "tests", "benchmarks", "conftest.py", "run.py", "notebooks"]
+PLACES = ["helpers", "tests", "benchmarks", "teaching", "conftest.py", "run.py", "notebooks"]
 
 
 def assert_clean(*command: str) -> None:
