@@ -127,7 +127,7 @@ def words_of_errors(client, work, numbers):
 
 
 def in_any_order(client, work, numbers):
-    return [*outcomes(client, work, numbers)[:0:-1], 0]
+    return [*outcomes(client, work, numbers)[-2::-1], 0]
 
 
 def guess(client, work, numbers):
