@@ -23,6 +23,9 @@ READY = 30  # seconds that a program has to say that it is ready, on a very busy
 _LAST = 20  # lines that are remembered, for errors
 _UNREAD = 10_000  # lines that wait for a reader, at most: the latest
 _PARENT_CHECK = 0.5  # seconds between two looks at whether the parent is there
+PLAIN = {"PYTHON_COLORS": "0"}
+"""For a program whose errors are read. Jupyter asks for colours, which Python has in them from 3.13 on."""
+
 _PARENT = "HELPERS_PARENT"  # in a program's environment: the number of the process that has started it
 
 
@@ -167,7 +170,7 @@ def run(command: list[str], env: Mapping[str, str] | None = None) -> Program:
         stdin=pipe,
         stdout=pipe,
         stderr=pipe,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **(env or {})},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **PLAIN, **(env or {})},
         encoding="utf-8",
         errors="replace",
         **own_group,

@@ -18,6 +18,8 @@ import psutil
 import pytest
 from queue_helpers import GONE, HERE, SOON, gone, one_line, posix, until
 
+from helpers.experiments import two_programs
+
 ROOT = Path(__file__).parent.parent
 MASTER, WORKER = (ROOT / "notebooks" / f"task_{name}.py" for name in ("master", "worker"))
 ARTICLE = ROOT / "tests" / "article"
@@ -313,3 +315,12 @@ def test_one_screen_of_the_standard_library(script: Path) -> None:
         for name in [getattr(node, "module", None) or node.names[0].name]
     }
     assert imported <= sys.stdlib_module_names
+
+
+def test_errors_are_found_where_colours_are_asked_for(monkeypatch):
+    """As Jupyter does; Python 3.13 and later have them in their errors."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.chdir(MASTER.parent)
+    assert "ickl" in two_programs.errors("exhibits/first_master.py", "spawn")[-1]
+    run = two_programs.together(worker=["exhibits/first_worker.py"])
+    assert any(line.startswith("NameError") for line in run.lines)

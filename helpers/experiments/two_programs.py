@@ -33,7 +33,8 @@ def errors(script: str, start_method: str) -> list[str]:
     if not Path(script).is_file():
         raise FileNotFoundError(f"script: expected a file in {Path.cwd().name}, got {script}")
     command = [sys.executable, "-c", _BY.format(start_method, script)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT).stderr
+    env = os.environ | programs.PLAIN
+    said = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, env=env).stderr
     return _ERROR.findall(said)
 
 
@@ -100,7 +101,7 @@ def together(master: Sequence[str] = ("task_master.py",), worker: Sequence[str] 
 
 def _popen(command: list[str], into: int) -> "subprocess.Popen[bytes]":
     # Python would write a line and its end apart where it is told to keep nothing back.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | programs.PLAIN
     command = [sys.executable, *command]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=into, stderr=into, env=env)
 
