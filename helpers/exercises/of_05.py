@@ -275,11 +275,21 @@ def _heartbeat(with_heartbeat: Callable[..., object]) -> None:
 
 
 def _look_at_heartbeat(with_heartbeat: Callable[..., object], fails: bool) -> None:
+    over = threading.Event()
+    try:
+        _look_at_beats(with_heartbeat, fails, over)
+    finally:
+        over.set()
+
+
+def _look_at_beats(with_heartbeat: Callable[..., object], fails: bool, over: threading.Event) -> None:
     beats: list[float] = []
     during: list[int] = []
     third = threading.Event()
 
     def beat() -> None:
+        if over.is_set():
+            raise SystemExit  # of a thread that would beat for ever
         beats.append(time.monotonic())
         if len(beats) == 3:
             third.set()
