@@ -320,15 +320,18 @@ def parts() -> list[list[str]]:
     """Return the arguments for pytest of the parts that go side by side, as all wait much of their time.
 
     The notebooks go one after the other, so that none takes the time of another or finds its files. While the
-    first of them need all cores, the second part does what waits most. All take about the same time.
+    first of them need all cores, the next two parts do what waits most. All take about the same time.
     """
-    waits = ("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*")
-    second = [path for name in waits for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
+    waits = [("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*"),
+             ("exercises*", "labs*", "browser", "slides", "book", "two_programs")]  # fmt: skip
+    second, third = ([path for name in names for path in sorted((ROOT / "tests").glob(f"test_{name}.py"))]
+                     for names in waits)  # fmt: skip
     last = ("test_jobqueue_truth", "test_jobqueue_storm", "test_jobqueue_chaos")  # they need cores, too
     second.sort(key=lambda path: path.stem in last)
     counted = ["--cov=helpers", "--cov-report="]  # not the notebooks, whose cells run in kernels
-    others = ["tests", *(f"--ignore={path}" for path in second)]
-    return [["notebooks"], [*counted, *map(str, second)], [*counted, *others]]
+    others = ["tests", *(f"--ignore={path}" for path in second + third)]
+    parts = [["notebooks"], [*counted, *map(str, second)], [*counted, *map(str, third)], [*counted, *others]]
+    return parts
 
 
 def test(arguments: list[str]) -> int:
