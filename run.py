@@ -320,7 +320,8 @@ def parts() -> list[list[str]]:
     """Return the arguments for pytest of the parts that go side by side, as all wait much of their time.
 
     The notebooks go one after the other, so that none takes the time of another or finds its files. While the
-    first of them need all cores, the next two parts do what waits most. All take about the same time.
+    first of them need all cores, the second part does what waits most. After them, when the cores are free,
+    come answers to exercises, the labs, and what a browser shows, which have to be quick.
     """
     waits = [("nbval_checks", "kernels", "two_hosts", "engine", "jobqueue*"),
              ("exercises*", "labs*", "browser", "slides", "book", "two_programs")]  # fmt: skip
@@ -331,7 +332,7 @@ def parts() -> list[list[str]]:
     counted = ["--cov=helpers", "--cov-report="]  # not the notebooks, whose cells run in kernels
     others = ["tests", *(f"--ignore={path}" for path in second + third)]
     # Nor answers to exercises: where it is traced, Python 3.11 does not raise an error in a thread that runs.
-    return [["notebooks"], [*counted, *map(str, second)], list(map(str, third)), [*counted, *others]]
+    return [["notebooks", *map(str, third)], [*counted, *map(str, second)], [*counted, *others]]
 
 
 def test(arguments: list[str]) -> int:
