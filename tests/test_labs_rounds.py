@@ -18,7 +18,7 @@ def doctored(monkeypatch):
         return lambda work: Trace(way, (Span(0, who[0], 0, 0, wall, wall, wall),), who, 1)
 
     class Pool:
-        def __init__(self, way, workers):
+        def __init__(self, way, workers, start_method):
             self.trace = run(4.0, way, *(Worker(n + 2, n) for n in range(workers)))
 
         def __enter__(self):

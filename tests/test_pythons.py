@@ -50,7 +50,7 @@ def test_the_run_here_has_the_verdicts_of_the_chapters():
 def test_the_table_has_a_sign_for_each_part_that_was_tried(shown):
     pythons.table([OLD, FREE])
     assert shown == [
-        "| | Linux 3.11 fork | Linux 3.14t forkserver |",
+        "| part | Linux 3.11 fork | Linux 3.14t forkserver |",
         "|---|---|---|",
         "| F1 | yes | ! |",
         "| F3b | no | ? |",
@@ -69,6 +69,11 @@ def test_the_differences_name_who_found_what(shown):
         "| F1 | a | holds | Linux 3.11 fork, macOS 3.14 spawn |",
         "| F1 | a | is not confirmed by this run | Linux 3.14t forkserver |",
     ]
+
+
+def test_where_all_runs_agree_there_is_no_empty_table(shown):
+    pythons.differences([OLD])
+    assert shown == ["No sentence was found otherwise in another run."]
 
 
 def test_what_is_kept_is_of_today_and_has_been_confirmed():

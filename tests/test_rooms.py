@@ -113,7 +113,7 @@ labs: .queue_lab .speed_lab .step_lab
 labs.frame: | IPython ipywidgets
 labs.steps: show
 labs.step_lab: .frame .steps | ipywidgets
-labs.rounds: checks clocked jobs measure show traces ways
+labs.rounds: clocked jobs measure show traces ways
 labs.speed_lab: .frame .rounds charts machine ways | ipywidgets
 labs.crew: checks jobqueue jobqueue.reports show | psutil
 labs.queue_lab: .crew .frame | ipywidgets

@@ -81,7 +81,7 @@ def table(runs: Sequence[Series]) -> None:
         given = [[verdict for verdict in verdicts if verdict.part == part] for verdicts in by_run]
         if any(given):
             rows.append(f"| {part} | {' | '.join(sign(in_all(found)) if found else '' for found in given)} |")
-    _show([f"| | {' | '.join(run.name for run in runs)} |", "|---" * (len(runs) + 1) + "|", *rows])
+    _show([f"| part | {' | '.join(run.name for run in runs)} |", "|---" * (len(runs) + 1) + "|", *rows])
 
 
 def sign(verdict: Verdict) -> str:
@@ -104,7 +104,10 @@ def differences(runs: Sequence[Series]) -> None:
         if len(outcomes) > 1
         for outcome, names in outcomes.items()
     ]
-    _show(["| | sentence | verdict | where |", "|---|---|---|---|", *rows])
+    if rows:
+        _show(["| part | sentence | verdict | where |", "|---|---|---|---|", *rows])
+    else:
+        _show(["No sentence was found otherwise in another run."])
 
 
 def _show(lines: list[str]) -> None:

@@ -103,7 +103,7 @@ def table(found: Iterable[Found]) -> None:
         for name, part in parts.items():
             outcome = _outcome(part, PARTS[name].kind)
             rows.append(f"| {name} | {PARTS[name].words} | {outcome} | {_links(part)} |")
-    _show(["| | the tutorial says | verdict | experiments |", "|---|---|---|---|", *rows])
+    _show(["| part | the tutorial says | verdict | experiments |", "|---|---|---|---|", *rows])
 
 
 def limits(found: Iterable[Found]) -> None:
@@ -115,7 +115,7 @@ def limits(found: Iterable[Found]) -> None:
         for one in part
         if one.verdict.finding in joints
     ]
-    _show(["| | | experiment |", "|---|---|---|", *rows])
+    _show(["| part | sentence | experiment |", "|---|---|---|", *rows])
 
 
 def _read(path: Path) -> Iterator[Found]:

@@ -157,7 +157,6 @@ class Crew:
         """Let leases last so many seconds. A master is told so as it starts, so it is started again."""
         self._lease = seconds
         if self._master:
-            self._master.stop()
             self._drop_master()
             self._start_master()
         self._say(f"leases last {seconds:g} s")
@@ -170,9 +169,7 @@ class Crew:
                     psutil.Process(member.pid).resume()
         for member in self._members:
             member.workers.stop()
-        if self._master:
-            self._master.stop()
-            self._master = None
+        self._drop_master()
         self._folder.cleanup()
 
     # --- What can be seen ----------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """Rounds of the same work by one worker and by several, one at a time: the speed lab's model."""
 
+import multiprocessing
 from dataclasses import dataclass, field
 from functools import partial
 
-from helpers import checks, jobs, ways
+from helpers import jobs, ways
 from helpers.clocked import Job
 from helpers.measure import Speedup
 from helpers.show import short
@@ -12,6 +13,9 @@ from helpers.traces import Trace
 TOTAL = 24  # jobs of a round
 SIZES = {"tiny": 300, "small": 3_000, "medium": 30_000, "large": 100_000}
 """Terms of a job's sum for pi, by what it is called."""
+
+_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+"""How processes start: a lab runs beside the cells, and a fork copies locks that another thread may hold."""
 
 
 @dataclass
@@ -42,10 +46,9 @@ class Rounds:
 
         Raises ValueError for a way or a number that makes no sense, RuntimeError when a job fails.
         """
-        checks.whole(workers=workers)
         work: list[Job] = [partial(jobs.pi_sum, SIZES[self.size])] * TOTAL
-        alone = ways.run(work, "serial").raise_for_errors()
-        with ways.pool(way, workers) as run:
+        with ways.pool(way, workers, _METHOD) as run:
+            alone = ways.run(work, "serial").raise_for_errors()
             self.last = run(work).raise_for_errors()
         ratio = alone.wall / self.last.wall
         self._ratios.setdefault((way, workers), []).append(ratio)

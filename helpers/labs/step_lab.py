@@ -56,7 +56,7 @@ def _column(number: int, state: State) -> str:
 
 
 def _line(thread: Thread, place: int) -> str:
-    """Return a line: struck through when it has run, marked when it is the next one."""
+    """Return a line: faded and ticked when it has run, marked when it is the next one."""
     line = f"<code>{escape(thread.lines[place])}</code>"
     if place < thread.done:
         return f'<span style="opacity:0.5">{line} ✓</span>'
@@ -88,7 +88,5 @@ def _orders(state: State, program: str) -> str:
     found = ends(program)
     alike = found[state.counter, state.deadlock]
     end = "in a deadlock" if state.deadlock else f"with {state.counter}"
-    lost = (
-        f" {'One update is' if state.lost == 1 else f'{state.lost} updates are'} lost." if state.lost else ""
-    )
-    return f"{lost} Of the {sum(found.values())} orders of these steps, {alike} end {end}.".strip()
+    lost = "One update is lost. " if state.lost else ""
+    return f"{lost}Of the {sum(found.values())} orders of these steps, {alike} end {end}."
