@@ -57,3 +57,11 @@ def test_a_picture_from_a_busy_computer_is_noticed():
     assert (took(text, "serial"), took(text, "processes")) == (0.265, 0.286)
     assert (share(text, "serial"), share(text, "processes")) == (99, 26)
     assert not LESSONS[0][2](text)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_cell_prints_nothing_but_blanks(path):
+    """As one did whose output is not compared: the error in which it looked for words had colours."""
+    cells = nbformat.read(path, 4).cells
+    printed = [(cell.source, out.text) for cell in cells for out in cell.get("outputs", []) if "text" in out]
+    assert [source for source, text in printed if not text.strip()] == []

@@ -133,7 +133,7 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
     ("02_", "tiny jobs in chunks take less than half as long",
      {"one_by_one": takes(9.0), "in_chunks": takes(1.0)},
      {"one_by_one": takes(1.5), "in_chunks": takes(1.0)}),
-    ("02b", "machine code that keeps the GIL fills one core",
+    ("02b", "machine code with the GIL keeps to one core",
      {"kept": [IN_TURNS] * 3}, {"kept": NOW_AND_THEN}),
     ("02b", "two threads that let go can fill two cores", {"free": SIDE_BY_SIDE}, {"free": IN_TURNS}),
     ("02b", "one call can be the work of several threads",

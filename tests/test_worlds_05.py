@@ -124,7 +124,7 @@ WORLDS = [  # the claim, a world in which it is true, and one in which it is not
      {"heard": b"..meet me at noon.."}, {"heard": b"..\x17\x80.."}),
     ("05b", "by default only this computer is served",
      {"addresses": heard_at("127.0.0.1")}, {"addresses": heard_at("0.0.0.0")}),
-    ("05b", "a short key can be guessed, and its master warns",
+    ("05b", "a master warns of a key that can be guessed",
      {"warned": warnings_of("05b", "a key can be guessed")}, {"warned": warnings_of("05b")}),
     ("06_", "a mail to two may reach one of them, without an exception",
      {"refused": {"bob@example.org": (550, b"no")}, "there": 1}, {"refused": {}, "there": 1}),
